@@ -1,0 +1,727 @@
+/* SPDX-License-Identifier: MIT */
+/* elman.h - recurrent networks in C.
+ *
+ * This header is the manual of the library.  What is not in it is not API.
+ *
+ * Letters  T time steps   B batch     I input size    H hidden size
+ *          L layers       V vocabulary                P parameters
+ * Layout   dense, row-major, last index fastest: x[T,B,I].  Elements are
+ *          float, or double where a descriptor's dtype says ELMAN_F64.
+ * Errors   what can fail returns elman_status; elman_message() then holds a
+ *          whole sentence.  The library never prints, exits or aborts on
+ *          what a caller or a file gave it.  Outputs are undefined after a
+ *          failure unless a function says otherwise.
+ * Owners   "borrowed" must outlive the handle that keeps it; "copied" may be
+ *          freed at once.  Every create has a destroy that takes the address
+ *          of the handle, sets it to NULL, and accepts a NULL handle.
+ * Threads  a context, an elman_rnn and an elman_lm are read-only while they
+ *          run, and may be shared; a tape, a state, a text and a trainer are
+ *          one thread's at a time.
+ * Bits     in float32 a result is a function of model, data and seed, and of
+ *          nothing else: not of the number of threads, of the cpu level, of
+ *          the batch a sequence sits in, or of where a sequence is cut. */
+#ifndef ELMAN_H
+#define ELMAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ELMAN_VERSION_MAJOR 0
+#define ELMAN_VERSION_MINOR 1
+#define ELMAN_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define ELMAN_API __attribute__((visibility("default")))
+#else
+#define ELMAN_API
+#endif
+
+/* ---- Status --------------------------------------------------------------
+ * One table yields the enumeration, the names and the general meanings. */
+#define ELMAN_STATUS_TABLE(X)                                                  \
+    X(OK, "done")                                                              \
+    X(EINVAL, "an argument is wrong")                                          \
+    X(ENOMEM, "memory ran out")                                                \
+    X(EIO, "a file could not be read or written")                              \
+    X(EFORMAT, "a file is not what it should be")                              \
+    X(ETEXT, "a text cannot be used")                                          \
+    X(EMISMATCH, "two things that must agree do not")                          \
+    X(EUNSUPPORTED, "this build or machine cannot do that")
+
+#define ELMAN_STATUS_ENUM(name, text) ELMAN_##name,
+typedef enum elman_status {
+    ELMAN_STATUS_TABLE(ELMAN_STATUS_ENUM) ELMAN_STATUS_COUNT
+} elman_status;
+
+/* "ELMAN_EIO" for ELMAN_EIO; never NULL. */
+ELMAN_API const char *elman_status_name(elman_status status);
+/* The general meaning of a status; never NULL. */
+ELMAN_API const char *elman_status_text(elman_status status);
+/* The sentence of this thread's last failure, such as
+ *   book.txt: line 3: the text is not valid UTF-8 (byte 0xff)
+ * without a final period or newline.  Valid until this thread's next failing
+ * call; never NULL. */
+ELMAN_API const char *elman_message(void);
+
+/* "0.1.0": the library that is linked, where the macros above are the header
+ * that was compiled against. */
+ELMAN_API const char *elman_version(void);
+
+/* ---- Context -------------------------------------------------------------
+ * Memory, threads and the cpu level that everything made from it uses. */
+
+/* alloc returns memory of any alignment that malloc would give, or NULL.
+ * Both functions may be called from any thread that calls the library. */
+typedef struct elman_allocator {
+    void *(*alloc)(void *user, size_t size);
+    void (*free)(void *user, void *block);
+    void *user;
+} elman_allocator;
+
+/* A caller's own threads.  run must call task(arg, 0) ... task(arg, n - 1),
+ * in any order, on any threads, and return when all have returned. */
+typedef struct elman_executor {
+    int threads; /* how many tasks are worth making, at least 1 */
+    void (*run)(void *user, int n, void (*task)(void *arg, int index),
+                void *arg);
+    void *user;
+} elman_executor;
+
+typedef struct elman_context_desc {
+    size_t struct_size;
+    elman_allocator allocator; /* zeros: malloc and free */
+    elman_executor executor;   /* zeros: the library's own team of threads */
+    int threads;               /* own team: 0 means 1; -1 every core that the
+                                * process may use */
+    const char *isa;           /* cpu level: "c", "avx2", "avx512"; NULL means
+                                * ELMAN_ISA of the environment, else the best
+                                * that this machine has.  Copied */
+} elman_context_desc;
+#define ELMAN_CONTEXT_DESC {.struct_size = sizeof(elman_context_desc)}
+
+typedef struct elman_context elman_context;
+
+/* desc may be NULL: malloc, one thread, the best level.
+ * ELMAN_EUNSUPPORTED: a level that this machine or build does not have. */
+ELMAN_API elman_status elman_context_create(const elman_context_desc *desc,
+                                            elman_context **out);
+/* All that was made from the context must have been destroyed before. */
+ELMAN_API void elman_context_destroy(elman_context **context);
+
+typedef struct elman_machine {
+    size_t struct_size;
+    const char *isa;      /* the level this context uses */
+    const char *isa_all;  /* every level this machine can use: "c avx2" */
+    const char *cpu;      /* the processor's own name, "" if unknown */
+    int threads;          /* of this context */
+    int cores;            /* that this process may use */
+    int64_t l1d, l2, l3;  /* cache bytes, 0 if unknown */
+} elman_machine;
+#define ELMAN_MACHINE {.struct_size = sizeof(elman_machine)}
+
+/* Strings live as long as the context. */
+ELMAN_API void elman_context_machine(const elman_context *context,
+                                     elman_machine *out);
+
+/* Measures for about the given time how many float32 operations a second this
+ * context's level and threads do in fused multiply-adds on random operands
+ * from L1 (a multiply and an add count two): the ceiling of any product. */
+ELMAN_API elman_status elman_context_ceiling(elman_context *context,
+                                             double seconds, double *gflops);
+
+/* ---- Numbers -------------------------------------------------------------*/
+
+typedef enum elman_dtype {
+    ELMAN_F32 = 0,
+    ELMAN_F64 = 1,
+    ELMAN_I64 = 2, /* in files only */
+    ELMAN_I32 = 3, /* in files only */
+    ELMAN_U8 = 4,  /* in files only */
+} elman_dtype;
+
+/* Bytes of one element; 0 for no dtype. */
+ELMAN_API size_t elman_dtype_size(elman_dtype dtype);
+
+/* Counter-based random numbers (Philox4x32-10, Salmon et al. 2011): a function
+ * of its arguments and of nothing else.  The uniform one lies in [0, 1) and is
+ * a multiple of 2^-24. */
+ELMAN_API float elman_random_uniform(uint64_t seed, uint64_t stream,
+                                     uint64_t index);
+/* Standard normal, by Box and Muller. */
+ELMAN_API double elman_random_normal(uint64_t seed, uint64_t stream,
+                                     uint64_t index);
+
+/* A named part of a flat block of weights. */
+typedef struct elman_view {
+    const char *name; /* "weight_ih_l0"; lives as long as its owner */
+    int rank;
+    int64_t shape[4];
+    int64_t offset; /* in elements, from the start of the block */
+    int64_t count;  /* elements */
+} elman_view;
+
+typedef enum elman_cell {
+    ELMAN_CELL_ELMAN = 0, /* h_t = phi(x_t W_ih' + b_ih + h_{t-1} W_hh' + b_hh) */
+    ELMAN_CELL_NONE = 1,  /* no hidden state: h_t = phi(x W' + b), x the last
+                           * `context` tokens (language models only) */
+} elman_cell;
+
+typedef enum elman_activation {
+    ELMAN_TANH = 0,
+    ELMAN_RELU = 1,
+} elman_activation;
+
+/* ---- Recurrent layers ----------------------------------------------------
+ * A stack as torch.nn.RNN defines it.  Parameters of layer n, in the order in
+ * which they lie in the flat block:
+ *   weight_ih_ln [H,I] (n = 0) or [H,H]   weight_hh_ln [H,H]
+ *   bias_ih_ln   [H]                      bias_hh_ln   [H]                   */
+
+typedef struct elman_rnn_desc {
+    size_t struct_size;
+    elman_cell cell; /* ELMAN_CELL_ELMAN */
+    elman_activation activation;
+    elman_dtype dtype;  /* ELMAN_F32 or ELMAN_F64 */
+    int64_t input;      /* I; 0 is the autonomous system h_t = f(h_{t-1}) */
+    int64_t hidden;     /* H, at least 1 */
+    int layers;         /* L; 0 means 1 */
+    int no_bias;        /* 1: neither bias exists */
+    int inference_only; /* 1: no packed copy for back-propagation is kept */
+} elman_rnn_desc;
+#define ELMAN_RNN_DESC {.struct_size = sizeof(elman_rnn_desc)}
+
+typedef struct elman_rnn elman_rnn;
+typedef struct elman_tape elman_tape;
+typedef struct elman_state elman_state;
+
+/* Weights start as zeros.  context is borrowed. */
+ELMAN_API elman_status elman_rnn_create(elman_context *context,
+                                        const elman_rnn_desc *desc,
+                                        elman_rnn **out);
+ELMAN_API void elman_rnn_destroy(elman_rnn **rnn);
+
+/* P, and the views into the flat block. */
+ELMAN_API int64_t elman_rnn_parameters(const elman_rnn *rnn);
+ELMAN_API int elman_rnn_view_count(const elman_rnn *rnn);
+ELMAN_API elman_status elman_rnn_view(const elman_rnn *rnn, int index,
+                                      elman_view *out);
+ELMAN_API elman_status elman_rnn_find(const elman_rnn *rnn, const char *name,
+                                      elman_view *out);
+
+/* The flat block [P], to read. */
+ELMAN_API const void *elman_rnn_weights(const elman_rnn *rnn);
+/* The flat block [P], to write: nothing may run until weights_end, which makes
+ * the packed copies that the kernels compute with. */
+ELMAN_API void *elman_rnn_weights_begin(elman_rnn *rnn);
+ELMAN_API void elman_rnn_weights_end(elman_rnn *rnn);
+/* PyTorch's start: every weight and bias uniform in [-1/sqrt(H), 1/sqrt(H)).
+ * Not PyTorch's random numbers. */
+ELMAN_API void elman_rnn_init(elman_rnn *rnn, uint64_t seed);
+
+typedef struct elman_tape_desc {
+    size_t struct_size;
+    int64_t steps;      /* largest T, at least 1 */
+    int64_t batch;      /* largest B, at least 1 */
+    int inference_only; /* 1: forward only; little memory, however long T is */
+} elman_tape_desc;
+#define ELMAN_TAPE_DESC {.struct_size = sizeof(elman_tape_desc)}
+
+/* A tape holds what one forward pass leaves for backward, and all working
+ * memory of both: running allocates nothing.  rnn is borrowed. */
+ELMAN_API elman_status elman_tape_create(const elman_rnn *rnn,
+                                         const elman_tape_desc *desc,
+                                         elman_tape **out);
+ELMAN_API void elman_tape_destroy(elman_tape **tape);
+/* What a tape of this size takes, in bytes; -1 if that overflows. */
+ELMAN_API int64_t elman_tape_bytes(const elman_rnn *rnn,
+                                   const elman_tape_desc *desc);
+
+/* Runs T steps.
+ *   x   [T,B,I]  in, borrowed until backward; NULL if I is 0
+ *   h0  [L,B,H]  in; NULL means zeros
+ *   y   [T,B,H]  out, the last layer's; NULL if unwanted; not x
+ *   hT  [L,B,H]  out; NULL if unwanted; may be h0
+ * ELMAN_EINVAL: T or B exceeds what the tape was made for. */
+ELMAN_API elman_status elman_rnn_forward(const elman_rnn *rnn,
+                                         elman_tape *tape, int64_t T,
+                                         int64_t B, const void *x,
+                                         const void *h0, void *y, void *hT);
+
+/* Back-propagates through the forward recorded on tape, once or more often.
+ *   dy   [T,B,H]  in; NULL means zeros
+ *   dhT  [L,B,H]  in, arriving on the final states; NULL means zeros
+ *   dx   [T,B,I]  out, overwritten; NULL if unwanted
+ *   dh0  [L,B,H]  out, overwritten; NULL if unwanted; may be dhT
+ *   grad [P]      in/out, ADDED to; NULL if unwanted
+ * ELMAN_EINVAL: the tape holds no forward, or is for inference only. */
+ELMAN_API elman_status elman_rnn_backward(const elman_rnn *rnn,
+                                          elman_tape *tape, const void *dy,
+                                          const void *dhT, void *dx, void *dh0,
+                                          void *grad);
+
+/* A state runs sequences one step a call: no allocation, no lock and, on one
+ * thread, no system call.  The bits are those of the whole sequence run at
+ * once.  rnn is borrowed; the state starts as zeros. */
+ELMAN_API elman_status elman_state_create(const elman_rnn *rnn, int64_t batch,
+                                          elman_state **out);
+ELMAN_API void elman_state_destroy(elman_state **state);
+/* x [B,I] in (NULL if I is 0), y [B,H] out (NULL if unwanted). */
+ELMAN_API elman_status elman_rnn_step(const elman_rnn *rnn, elman_state *state,
+                                      const void *x, void *y);
+/* h [L,B,H]: the state, read or written; reading gives hT of a run so far. */
+ELMAN_API void elman_state_read(const elman_state *state, void *h);
+ELMAN_API void elman_state_write(elman_state *state, const void *h);
+ELMAN_API void elman_state_zero(elman_state *state);
+/* Draws the state: normal with the given standard deviation. */
+ELMAN_API void elman_state_random(elman_state *state, double stddev,
+                                  uint64_t seed);
+
+/* ---- Softmax with cross-entropy ------------------------------------------
+ * Row i of logits [N,V] with target k gives -ln softmax(row)[k].  As
+ * torch.nn.CrossEntropyLoss: with label smoothing e the target distribution is
+ * (1-e) on the target plus e/V on every class, each class's term times its
+ * weight; the mean divides by the sum of the kept targets' weights. */
+
+#define ELMAN_IGNORE (-100) /* a target that is skipped: loss and gradient 0 */
+
+typedef enum elman_reduction { ELMAN_MEAN = 0, ELMAN_SUM = 1 } elman_reduction;
+
+typedef struct elman_xent_desc {
+    size_t struct_size;
+    elman_dtype dtype;
+    int64_t rows, classes;    /* N, V */
+    elman_reduction reduction;
+    double scale;             /* of loss and gradient; 0 means 1 */
+    double label_smoothing;   /* [0, 1] */
+    const void *class_weight; /* [V], not negative; NULL means ones */
+} elman_xent_desc;
+#define ELMAN_XENT_DESC {.struct_size = sizeof(elman_xent_desc)}
+
+/*   logits  [N,V] in
+ *   targets [N]   in: 0 ... V-1, or ELMAN_IGNORE
+ *   each    [N]   out: every row's own loss, unscaled; NULL if unwanted
+ *   dlogits [N,V] out: gradient of the loss; NULL if unwanted; may be logits
+ *   loss          out: reduced, natural logarithms; NULL if unwanted
+ * The mean over no kept row is NaN, as PyTorch has it. */
+ELMAN_API elman_status elman_cross_entropy(elman_context *context,
+                                           const elman_xent_desc *desc,
+                                           const void *logits,
+                                           const int64_t *targets, void *each,
+                                           void *dlogits, double *loss);
+
+/* ---- Optimisers ----------------------------------------------------------
+ * Each is one pass over a flat block; formulas as torch.optim has them.
+ *   SGD       p -= lr g
+ *   momentum  v = m v + g;  p -= lr v
+ *   RMSprop   s = a s + (1-a) g^2;  p -= lr g / (sqrt(s) + eps)
+ *   Adam      m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;
+ *             p -= lr/(1-b1^t) m / (sqrt(v)/sqrt(1-b2^t) + eps)
+ *   AdamW     p -= lr w p  first, then as Adam
+ * Weight decay w adds w p to g first, but for AdamW.  Clipping multiplies g by
+ * min(1, clip / (norm + 1e-6)), norm the L2 norm over the whole block. */
+
+typedef enum elman_optimizer_kind {
+    ELMAN_SGD = 0,
+    ELMAN_MOMENTUM = 1,
+    ELMAN_ADAM = 2,
+    ELMAN_ADAMW = 3,
+    ELMAN_RMSPROP = 4,
+} elman_optimizer_kind;
+
+typedef struct elman_optimizer_desc {
+    size_t struct_size;
+    elman_optimizer_kind kind;
+    elman_dtype dtype;
+    double momentum;     /* m */
+    double beta1, beta2; /* b1, b2 of Adam and AdamW */
+    double alpha;        /* a of RMSprop */
+    double eps;
+    double weight_decay; /* w */
+    double clip;         /* 0: no clipping */
+} elman_optimizer_desc;
+#define ELMAN_OPTIMIZER_DESC                                                   \
+    {                                                                          \
+        .struct_size = sizeof(elman_optimizer_desc), .momentum = 0.9,          \
+        .beta1 = 0.9, .beta2 = 0.999, .alpha = 0.99, .eps = 1e-8               \
+    }
+
+typedef struct elman_optimizer elman_optimizer;
+
+ELMAN_API elman_status elman_optimizer_create(elman_context *context,
+                                              const elman_optimizer_desc *desc,
+                                              int64_t count,
+                                              elman_optimizer **out);
+ELMAN_API void elman_optimizer_destroy(elman_optimizer **optimizer);
+/* One update at learning rate lr.  weights and grad are [count]; grad is left
+ * as it was, and norm (NULL if unwanted) is its L2 norm before clipping.  A
+ * norm that is not finite changes nothing and is ELMAN_EINVAL. */
+ELMAN_API elman_status elman_optimizer_step(elman_optimizer *optimizer,
+                                            double lr, void *weights,
+                                            const void *grad, double *norm);
+
+typedef enum elman_schedule_kind {
+    ELMAN_CONSTANT = 0,
+    ELMAN_STEP = 1,   /* times gamma after every `every` updates */
+    ELMAN_COSINE = 2, /* linear from 0 over `warmup` updates, then half a
+                       * cosine down to `floor` times lr at update `total` */
+    ELMAN_HALVE = 3,  /* times 1/2 whenever the validation loss has not
+                       * improved for `patience` validations */
+} elman_schedule_kind;
+
+typedef struct elman_schedule {
+    size_t struct_size;
+    elman_schedule_kind kind;
+    double lr;
+    double gamma;             /* step; 0 means 0.1 */
+    int64_t every;            /* step; in updates */
+    int64_t warmup, total;    /* cosine; in updates */
+    double floor;             /* cosine; [0, 1] */
+    int64_t patience;         /* halve; 0 means 1 */
+} elman_schedule;
+#define ELMAN_SCHEDULE {.struct_size = sizeof(elman_schedule)}
+
+/* The learning rate of update 0, 1, ...; halvings counts the stalls so far
+ * (ELMAN_HALVE only). */
+ELMAN_API double elman_schedule_rate(const elman_schedule *schedule,
+                                     int64_t update, int64_t halvings);
+
+/* ---- Text ----------------------------------------------------------------
+ * A corpus of one or more files, read through a window and never held whole. */
+
+typedef enum elman_level {
+    ELMAN_CHAR = 0, /* a Unicode code point */
+    ELMAN_WORD = 1, /* what stands between blanks; a line's end is <eos> */
+    ELMAN_BYTE = 2, /* 0 ... 255, and no <unk> */
+} elman_level;
+
+typedef enum elman_normalize {
+    ELMAN_NORMALIZE_NONE = 0,
+    ELMAN_NORMALIZE_LETTERS = 1, /* lower case; a run of anything but A-Z and
+                                  * a-z is one blank; none at a line's ends
+                                  * (the book chapter's way) */
+} elman_normalize;
+
+typedef struct elman_vocab elman_vocab;
+
+/* V.  At levels char and word id 0 is <unk>. */
+ELMAN_API int64_t elman_vocab_size(const elman_vocab *vocab);
+ELMAN_API elman_level elman_vocab_level(const elman_vocab *vocab);
+ELMAN_API elman_normalize elman_vocab_normalize(const elman_vocab *vocab);
+/* The token's bytes, not zero-terminated, and their number; they live as long
+ * as the vocabulary.  NULL if id is out of range. */
+ELMAN_API const char *elman_vocab_token(const elman_vocab *vocab, int32_t id,
+                                        size_t *size);
+/* How often the token was met when the vocabulary was built; 0 if read from a
+ * file. */
+ELMAN_API int64_t elman_vocab_frequency(const elman_vocab *vocab, int32_t id);
+/* Encodes size bytes of text into at most capacity ids; *count is how many
+ * there are, even if that is more.  ELMAN_ETEXT: invalid UTF-8. */
+ELMAN_API elman_status elman_vocab_encode(const elman_vocab *vocab,
+                                          const char *text, size_t size,
+                                          int32_t *ids, int64_t capacity,
+                                          int64_t *count);
+
+typedef struct elman_text_desc {
+    size_t struct_size;
+    const char *const *paths; /* regular files, read one after another; copied */
+    int path_count;
+    elman_level level;         /* ignored where vocab is given, */
+    elman_normalize normalize; /* likewise */
+    int64_t max_tokens;        /* only the first so many; 0: all */
+    const elman_vocab *vocab;  /* copied; NULL: one is built from the text */
+    double held_out;           /* [0, 1): the vocabulary is built without this
+                                * fraction at the end of the text */
+    int64_t min_count;         /* rarer tokens become <unk>; 0 means 1 */
+    int64_t vocab_size;        /* at most so many, the most frequent ones, <unk>
+                                * counted in; 0: any number */
+} elman_text_desc;
+#define ELMAN_TEXT_DESC {.struct_size = sizeof(elman_text_desc)}
+
+typedef struct elman_text elman_text;
+
+/* Reads the files once (twice if a vocabulary is built).
+ * ELMAN_ETEXT: invalid UTF-8, or no token in it; ELMAN_EIO. */
+ELMAN_API elman_status elman_text_open(elman_context *context,
+                                       const elman_text_desc *desc,
+                                       elman_text **out);
+ELMAN_API void elman_text_close(elman_text **text);
+ELMAN_API int64_t elman_text_tokens(const elman_text *text);
+/* Code points after normalisation, of all tokens: for bits per character. */
+ELMAN_API int64_t elman_text_chars(const elman_text *text);
+/* Tokens that became <unk>. */
+ELMAN_API int64_t elman_text_unknown(const elman_text *text);
+/* Lives as long as the text. */
+ELMAN_API const elman_vocab *elman_text_vocab(const elman_text *text);
+/* A checksum of the files' bytes and of how they are cut into tokens. */
+ELMAN_API uint64_t elman_text_fingerprint(const elman_text *text);
+/* ids [count] = tokens first ... first+count-1.  Going on where an earlier read
+ * ended is cheap, anywhere else costs a short search.
+ * ELMAN_EIO: a file shrank or changed while it was read. */
+ELMAN_API elman_status elman_text_read(elman_text *text, int64_t first,
+                                       int64_t count, int32_t *ids);
+
+/* ---- Language models -----------------------------------------------------
+ * tokens -> one-hot or embedding -> recurrent stack (or, without a hidden
+ * state, one layer on the last n tokens) -> decoder -> logits.  Views, in the
+ * order of the flat block:
+ *   embedding.weight [V,E]   where embed is not 0
+ *   rnn.weight_ih_l0 ...     as above; I is V (one-hot) or E
+ *   hidden.weight [H,n*I], hidden.bias [H]       instead, for ELMAN_CELL_NONE;
+ *                            block j of I columns belongs to the token n-1-j
+ *                            steps back, so that the last block is the newest
+ *   decoder.weight [V,H], decoder.bias [V]                                   */
+
+typedef struct elman_lm_desc {
+    size_t struct_size;
+    elman_cell cell;
+    elman_activation activation;
+    elman_dtype dtype;
+    int64_t hidden; /* H, at least 1 */
+    int layers;     /* L; 0 means 1 */
+    int64_t embed;  /* E; 0: one-hot */
+    int64_t context; /* n of ELMAN_CELL_NONE, at least 1 there; else 0 */
+} elman_lm_desc;
+#define ELMAN_LM_DESC {.struct_size = sizeof(elman_lm_desc)}
+
+typedef struct elman_lm elman_lm;
+typedef struct elman_lm_tape elman_lm_tape;
+typedef struct elman_lm_state elman_lm_state;
+
+/* vocab is copied.  Weights start as zeros. */
+ELMAN_API elman_status elman_lm_create(elman_context *context,
+                                       const elman_lm_desc *desc,
+                                       const elman_vocab *vocab,
+                                       elman_lm **out);
+ELMAN_API void elman_lm_destroy(elman_lm **lm);
+/* A model file (docs/model-file.md).  Saving writes a temporary file beside
+ * path, syncs it and renames it: path is the old file or the new one, never a
+ * part of one. */
+ELMAN_API elman_status elman_lm_load(elman_context *context, const char *path,
+                                     elman_lm **out);
+ELMAN_API elman_status elman_lm_save(const elman_lm *lm, const char *path);
+
+ELMAN_API void elman_lm_describe(const elman_lm *lm, elman_lm_desc *out);
+ELMAN_API const elman_vocab *elman_lm_vocab(const elman_lm *lm);
+/* How the model was trained, one JSON object; "" if not known. */
+ELMAN_API const char *elman_lm_history(const elman_lm *lm);
+ELMAN_API int64_t elman_lm_parameters(const elman_lm *lm);
+ELMAN_API int elman_lm_view_count(const elman_lm *lm);
+ELMAN_API elman_status elman_lm_view(const elman_lm *lm, int index,
+                                     elman_view *out);
+ELMAN_API const void *elman_lm_weights(const elman_lm *lm);
+ELMAN_API void *elman_lm_weights_begin(elman_lm *lm);
+ELMAN_API void elman_lm_weights_end(elman_lm *lm);
+/* Recurrent layer and decoder uniform in [-1/sqrt(H), 1/sqrt(H)), the hidden
+ * layer of ELMAN_CELL_NONE likewise with its number of inputs that are not
+ * zero, embeddings standard normal (as PyTorch's modules start). */
+ELMAN_API void elman_lm_init(elman_lm *lm, uint64_t seed);
+
+/* Training: forward with loss, then backward. */
+ELMAN_API elman_status elman_lm_tape_create(const elman_lm *lm, int64_t steps,
+                                            int64_t batch,
+                                            elman_lm_tape **out);
+ELMAN_API void elman_lm_tape_destroy(elman_lm_tape **tape);
+/* What is carried between pieces of a text: [L,B,H] for a recurrent stack, the
+ * last n-1 tokens for ELMAN_CELL_NONE.  Starts as zeros (no tokens). */
+ELMAN_API elman_status elman_lm_state_create(const elman_lm *lm, int64_t batch,
+                                             elman_lm_state **out);
+ELMAN_API void elman_lm_state_destroy(elman_lm_state **state);
+ELMAN_API void elman_lm_state_zero(elman_lm_state *state);
+
+/*   ids, targets [T,B] in: 0 ... V-1; a target may be ELMAN_IGNORE
+ *   state        in/out, carried on; NULL: from zeros
+ *   loss_sum     out: sum over all kept targets, natural logarithms
+ *   kept         out: how many targets were kept; NULL if unwanted           */
+ELMAN_API elman_status elman_lm_forward(const elman_lm *lm,
+                                        elman_lm_tape *tape, int64_t T,
+                                        int64_t B, const int32_t *ids,
+                                        const int32_t *targets,
+                                        elman_lm_state *state,
+                                        double *loss_sum, int64_t *kept);
+/* Gradient of scale times the sum of all kept targets' losses (the mean over
+ * T*B is scale = 1/(T*B)); grad [P] is ADDED to. */
+ELMAN_API elman_status elman_lm_backward(const elman_lm *lm,
+                                         elman_lm_tape *tape, double scale,
+                                         void *grad);
+/* One step: ids [B] in, logits [B,V] out (NULL if unwanted).  Allocates
+ * nothing. */
+ELMAN_API elman_status elman_lm_step(const elman_lm *lm, elman_lm_state *state,
+                                     const int32_t *ids, void *logits);
+
+typedef struct elman_lm_score {
+    size_t struct_size;
+    int64_t tokens;  /* predicted */
+    int64_t unknown; /* of those, <unk> */
+    double nats;     /* sum of -ln p */
+    double chars;    /* code points predicted */
+} elman_lm_score;
+#define ELMAN_LM_SCORE {.struct_size = sizeof(elman_lm_score)}
+
+/* Predicts tokens first+1 ... first+count-1 of text, each from all before it,
+ * from a zero state; the text must have been opened with the model's
+ * vocabulary.  The figure does not depend on how the pass is cut. */
+ELMAN_API elman_status elman_lm_eval(const elman_lm *lm, elman_text *text,
+                                     int64_t first, int64_t count,
+                                     elman_lm_score *out);
+
+typedef struct elman_sampler {
+    size_t struct_size;
+    double temperature; /* greater than 0 */
+    int64_t top_k;      /* 0: all */
+    double top_p;       /* (0, 1]; 0 means 1 */
+    int greedy;         /* 1: the largest logit */
+} elman_sampler;
+#define ELMAN_SAMPLER {.struct_size = sizeof(elman_sampler), .temperature = 1}
+
+/* Chooses from logits [V] of the model's dtype: the first class, in order of
+ * id, whose running sum of probabilities exceeds uniform, a number in [0, 1).
+ * top_k keeps the k largest, top_p the fewest largest whose probabilities add
+ * up to p; both renormalise.  ELMAN_EINVAL: logits that are NaN. */
+ELMAN_API elman_status elman_lm_choose(const elman_lm *lm,
+                                       const elman_sampler *sampler,
+                                       const void *logits, double uniform,
+                                       int32_t *id);
+
+/* ---- Training ------------------------------------------------------------
+ * Truncated back-propagation through time over a text. */
+
+typedef enum elman_sampling {
+    ELMAN_SEQUENTIAL = 0, /* adjacent pieces, state carried, offset drawn
+                           * anew each epoch */
+    ELMAN_RANDOM = 1,     /* pieces in random order, zero state, likewise */
+} elman_sampling;
+
+typedef struct elman_train_desc {
+    size_t struct_size;
+    elman_lm_desc model;
+    elman_optimizer_desc optimizer;
+    elman_schedule schedule;
+    elman_reduction loss;   /* over time; always the mean over the batch */
+    elman_sampling sampling;
+    int64_t batch, steps;   /* B, T */
+    int64_t epochs;         /* 0: no limit */
+    int64_t updates;        /* 0: no limit; whichever is reached first */
+    uint64_t seed;
+    double valid_fraction;  /* [0, 1): this tail of the text is held out */
+} elman_train_desc;
+#define ELMAN_TRAIN_DESC                                                       \
+    {                                                                          \
+        .struct_size = sizeof(elman_train_desc), .model = ELMAN_LM_DESC,       \
+        .optimizer = ELMAN_OPTIMIZER_DESC, .schedule = ELMAN_SCHEDULE          \
+    }
+
+typedef struct elman_trainer elman_trainer;
+
+/* text and valid (NULL: none) are borrowed; valid must share text's
+ * vocabulary.  ELMAN_ETEXT: the text is shorter than one batch. */
+ELMAN_API elman_status elman_trainer_create(elman_context *context,
+                                            const elman_train_desc *desc,
+                                            elman_text *text,
+                                            elman_text *valid,
+                                            elman_trainer **out);
+ELMAN_API void elman_trainer_destroy(elman_trainer **trainer);
+
+typedef struct elman_train_report {
+    size_t struct_size;
+    int done;          /* 1: nothing was left to do; no update was made */
+    int epoch_end;     /* 1: this update was the last of its epoch */
+    int64_t update;    /* updates made so far */
+    int64_t epoch;     /* of this update, from 1 */
+    int64_t tokens;    /* predicted so far, over the whole run */
+    double loss;       /* mean nats per token of this update's batch */
+    double epoch_loss; /* mean nats per token of this epoch so far */
+    double grad_norm;  /* before clipping */
+    double lr;
+    double valid_loss; /* mean nats per token, at an epoch's end; else NaN */
+    double best_valid_loss; /* NaN until there is one */
+    int64_t best_epoch;
+} elman_train_report;
+#define ELMAN_TRAIN_REPORT {.struct_size = sizeof(elman_train_report)}
+
+/* One update (and, at an epoch's end, a validation). */
+ELMAN_API elman_status elman_trainer_step(elman_trainer *trainer,
+                                          elman_train_report *report);
+/* Updates that one epoch takes, and that the run takes in all. */
+ELMAN_API int64_t elman_trainer_epoch_updates(const elman_trainer *trainer);
+ELMAN_API int64_t elman_trainer_total_updates(const elman_trainer *trainer);
+/* The model as it stands; borrowed. */
+ELMAN_API const elman_lm *elman_trainer_lm(const elman_trainer *trainer);
+/* Writes the model: the best one by validation loss, if there was a
+ * validation, else the last one. */
+ELMAN_API elman_status elman_trainer_save(const elman_trainer *trainer,
+                                          const char *path);
+/* Writes the whole state of training: path, after the files before it have
+ * become path.1 and path.2.  mark is a number of the caller's that is kept with
+ * it (the length of a log, say). */
+ELMAN_API elman_status elman_trainer_checkpoint(const elman_trainer *trainer,
+                                                const char *path,
+                                                int64_t mark);
+/* Goes on from a checkpoint.  desc must agree with the checkpoint's but for
+ * epochs and updates, and text and valid must be the same texts
+ * (ELMAN_EMISMATCH).  Where path is missing or damaged, path.1 and path.2 are
+ * tried, and used (path.1, say) tells which one it was; used has room for
+ * used_size bytes.  mark: NULL if unwanted.  A path that had to be passed over
+ * is named by elman_message even when the call succeeds. */
+ELMAN_API elman_status elman_trainer_resume(
+    elman_context *context, const elman_train_desc *desc, elman_text *text,
+    elman_text *valid, const char *path, elman_trainer **out, char *used,
+    size_t used_size, int64_t *mark);
+
+/* What a checkpoint says, to be read before its texts are opened: desc as it
+ * was, and the vocabulary (to be destroyed by the caller; NULL if unwanted).
+ * The same fall-back as elman_trainer_resume. */
+ELMAN_API elman_status elman_checkpoint_describe(elman_context *context,
+                                                 const char *path,
+                                                 elman_train_desc *desc,
+                                                 elman_vocab **vocab);
+ELMAN_API void elman_vocab_destroy(elman_vocab **vocab);
+
+/* ---- Tensor files --------------------------------------------------------
+ * The safetensors format: named tensors and string metadata. */
+
+typedef struct elman_tensor {
+    const char *name; /* lives as long as its file */
+    elman_dtype dtype;
+    int rank;
+    int64_t shape[8];
+    int64_t count;    /* elements */
+    const void *data; /* little-endian, row-major, aligned for its dtype */
+} elman_tensor;
+
+typedef struct elman_tensors elman_tensors;
+
+/* Reads the whole file and checks every length in it before it is used.
+ * Tensors of dtypes other than elman_dtype's are refused by name.
+ * ELMAN_EIO, ELMAN_EFORMAT. */
+ELMAN_API elman_status elman_tensors_read(elman_context *context,
+                                          const char *path,
+                                          elman_tensors **out);
+ELMAN_API void elman_tensors_destroy(elman_tensors **tensors);
+ELMAN_API int elman_tensors_count(const elman_tensors *tensors);
+ELMAN_API elman_status elman_tensors_at(const elman_tensors *tensors,
+                                        int index, elman_tensor *out);
+/* ELMAN_EINVAL, with a message, if there is no tensor of that name. */
+ELMAN_API elman_status elman_tensors_find(const elman_tensors *tensors,
+                                          const char *name, elman_tensor *out);
+/* The metadata's value for key, zero-terminated; NULL if there is none. */
+ELMAN_API const char *elman_tensors_meta(const elman_tensors *tensors,
+                                         const char *key);
+
+/* Writes count tensors in the order given (8-byte types first keeps all
+ * aligned) and pairs of metadata: keys_values[2*i], keys_values[2*i+1], UTF-8.
+ * Whole or not at all, as elman_lm_save. */
+ELMAN_API elman_status elman_tensors_write(elman_context *context,
+                                           const char *path,
+                                           const elman_tensor *tensors,
+                                           int count,
+                                           const char *const *keys_values,
+                                           int pairs);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* context.h - what everything is made from: memory, threads, kernels. */
+#ifndef EL_CONTEXT_H
+#define EL_CONTEXT_H
+
+#include "status.h"
+
+#include <stdbool.h>
+
+struct el_kernels;
+struct el_team;
+
+struct elman_context {
+    elman_allocator allocator;
+    struct el_team *team;
+    const struct el_kernels *f32; /* of the level in use */
+    const struct el_kernels *f64; /* always the reference */
+    int level;                    /* of enum el_level, in cpu.h */
+    char levels[64];              /* all that this machine has */
+    char cpu[64];
+};
+
+/* Memory aligned to 64 bytes and cleared; NULL with a sentence kept.  Asking
+ * for nothing gives a block that may be freed. */
+void *el_alloc(const elman_context *context, size_t size);
+/* count * size bytes, refused where that overflows. */
+void *el_alloc_array(const elman_context *context, int64_t count, size_t size);
+/* Moves a block of old_size bytes to one of new_size; NULL leaves it alone. */
+void *el_grow(const elman_context *context, void *block, size_t old_size,
+              size_t new_size);
+/* NULL is fine. */
+void el_free(const elman_context *context, void *block);
+char *el_strdup(const elman_context *context, const char *text);
+
+#endif

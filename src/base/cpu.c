@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* sched_getaffinity */
+#endif
+#include "cpu.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#if EL_ARCH_X86
+#include <cpuid.h>
+#include <xmmintrin.h>
+#endif
+
+const char *const el_level_names[EL_LEVEL_COUNT] = {"c", "avx2", "avx512"};
+
+enum el_level el_cpu_level(void)
+{
+#if EL_ARCH_X86
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+        return EL_LEVEL_C;
+    if (__builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+        return EL_LEVEL_AVX512;
+    return EL_LEVEL_AVX2;
+#else
+    return EL_LEVEL_C;
+#endif
+}
+
+int el_level_by_name(const char *name)
+{
+    for (int level = 0; level < EL_LEVEL_COUNT; ++level)
+        if (strcmp(name, el_level_names[level]) == 0)
+            return level;
+    return -1;
+}
+
+void el_cpu_name(char *name, size_t size)
+{
+    memset(name, 0, size);
+#if EL_ARCH_X86
+    unsigned brand[12];
+    if (__get_cpuid_max(0x80000000, NULL) < 0x80000004)
+        return;
+    for (unsigned i = 0; i < 3; ++i)
+        __get_cpuid(0x80000002 + i, &brand[4 * i], &brand[4 * i + 1],
+                    &brand[4 * i + 2], &brand[4 * i + 3]);
+    const char *from = (const char *)brand;
+    const char *const end = from + sizeof brand;
+    while (from < end && *from == ' ')
+        ++from;
+    size_t n = 0;
+    while (from < end && *from && n + 1 < size)
+        name[n++] = *from++;
+    while (n > 0 && name[n - 1] == ' ')
+        name[--n] = 0;
+#endif
+}
+
+int el_cpu_cores(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return CPU_COUNT(&set);
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (int)online : 1;
+}
+
+int64_t el_cpu_cache(int level)
+{
+    const int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE,
+                         _SC_LEVEL3_CACHE_SIZE};
+    const long size = sysconf(names[level - 1]);
+    return size > 0 ? size : 0;
+}
+
+el_fp_mode el_fp_enter(void)
+{
+#if EL_ARCH_X86
+    const unsigned found = _mm_getcsr();
+    /* All exceptions masked, nearest, neither FTZ nor DAZ. */
+    if ((found & 0xffc0) != 0x1f80)
+        _mm_setcsr(0x1f80);
+    return found;
+#elif defined(__aarch64__)
+    uint64_t found;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(found));
+    if (found != 0) {
+        const uint64_t plain = 0;
+        __asm__ volatile("msr fpcr, %0" : : "r"(plain));
+    }
+    return (el_fp_mode)found;
+#else
+    return 0;
+#endif
+}
+
+void el_fp_leave(el_fp_mode mode)
+{
+#if EL_ARCH_X86
+    if ((mode & 0xffc0) != 0x1f80)
+        _mm_setcsr(mode);
+#elif defined(__aarch64__)
+    if (mode != 0)
+        __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode));
+#else
+    (void)mode;
+#endif
+}

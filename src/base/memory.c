@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "context.h"
+
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+/* The caller's block may begin anywhere; the word below ours says where. */
+void *el_alloc(const elman_context *context, size_t size)
+{
+    const size_t room = ALIGNMENT + sizeof(void *);
+    char *block = NULL;
+    if (size <= SIZE_MAX - room)
+        block = context->allocator.alloc(context->allocator.user, size + room);
+    if (!block) {
+        el_no_memory();
+        return NULL;
+    }
+    const uintptr_t first = (uintptr_t)block + sizeof(void *);
+    const size_t shift = (ALIGNMENT - first % ALIGNMENT) % ALIGNMENT;
+    char *const aligned = block + sizeof(void *) + shift;
+    memcpy(aligned - sizeof(void *), &block, sizeof block);
+    memset(aligned, 0, size);
+    return aligned;
+}
+
+void *el_alloc_array(const elman_context *context, int64_t count, size_t size)
+{
+    size_t bytes;
+    if (count < 0 || __builtin_mul_overflow((size_t)count, size, &bytes)) {
+        el_no_memory();
+        return NULL;
+    }
+    return el_alloc(context, bytes);
+}
+
+void *el_grow(const elman_context *context, void *block, size_t old_size,
+              size_t new_size)
+{
+    void *const next = el_alloc(context, new_size);
+    if (next && block) {
+        memcpy(next, block, old_size < new_size ? old_size : new_size);
+        el_free(context, block);
+    }
+    return next;
+}
+
+void el_free(const elman_context *context, void *block)
+{
+    if (!block)
+        return;
+    void *first;
+    memcpy(&first, (char *)block - sizeof(void *), sizeof first);
+    context->allocator.free(context->allocator.user, first);
+}
+
+char *el_strdup(const elman_context *context, const char *text)
+{
+    const size_t size = strlen(text) + 1;
+    char *const copy = el_alloc(context, size);
+    if (copy)
+        memcpy(copy, text, size);
+    return copy;
+}

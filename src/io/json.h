@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* json.h - text that grows, JSON out, JSON in (over jsmn). */
+#ifndef EL_JSON_H
+#define EL_JSON_H
+
+#include "../base/context.h"
+
+/* ---- Out: a text that grows.  A failure to grow is remembered, so that only
+ * the end need be checked. */
+typedef struct el_buffer {
+    const elman_context *context;
+    char *data; /* zero-terminated once anything was added */
+    size_t size, room;
+    bool failed;
+} el_buffer;
+
+#define EL_BUFFER(context_) {.context = (context_)}
+void el_buffer_free(el_buffer *buffer);
+void el_buffer_add(el_buffer *buffer, const void *bytes, size_t size);
+void el_buffer_format(el_buffer *buffer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A JSON string with its quotes; text is UTF-8, NUL becomes \u0000. */
+void el_buffer_json(el_buffer *buffer, const char *text, size_t size);
+
+/* ---- In.  A value is the index of its token; -1 is no value, and every
+ * function takes it, so that a chain of look-ups needs one check at its end. */
+typedef struct el_json el_json;
+enum el_json_type {
+    EL_JSON_NONE,
+    EL_JSON_OBJECT,
+    EL_JSON_ARRAY,
+    EL_JSON_STRING,
+    EL_JSON_NUMBER,
+    EL_JSON_BOOL,
+    EL_JSON_NULL
+};
+
+/* Copies nothing: text must outlive it.  The text is one whole, strictly
+ * checked JSON value.  ELMAN_EFORMAT, ELMAN_ENOMEM. */
+elman_status el_json_parse(const elman_context *context, const char *text,
+                           size_t size, el_json **out);
+void el_json_free(const elman_context *context, el_json *json);
+
+enum el_json_type el_json_type(const el_json *json, int value);
+/* The root is value 0.  Members of an object and elements of an array, in
+ * order: first_child, then next_sibling until -1.  For an object the children
+ * are keys, and el_json_member_value(key) is what belongs to it. */
+int el_json_first_child(const el_json *json, int value);
+int el_json_next_sibling(const el_json *json, int value);
+int el_json_member_value(const el_json *json, int key);
+int el_json_length(const el_json *json, int value);
+/* The value of a key of an object, -1 if there is none. */
+int el_json_get(const el_json *json, int object, const char *key);
+
+/* True if value is a number that fits. */
+bool el_json_int64(const el_json *json, int value, int64_t *out);
+bool el_json_double(const el_json *json, int value, double *out);
+/* A string decoded to UTF-8 (\u escapes, surrogate pairs; \u0000 gives a NUL,
+ * hence size) and zero-terminated; freed by el_free.  NULL: not a string, a
+ * bad escape, or no memory. */
+char *el_json_string(const elman_context *context, const el_json *json,
+                     int value, size_t *size);
+/* The same into room that is there; false if it does not fit with its zero. */
+bool el_json_string_into(const el_json *json, int value, char *out,
+                         size_t room, size_t *size);
+
+#endif
