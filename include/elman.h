@@ -101,7 +101,10 @@ typedef struct elman_context_desc {
                                 * ELMAN_ISA of the environment, else the best
                                 * that this machine has.  Copied */
 } elman_context_desc;
-#define ELMAN_CONTEXT_DESC {.struct_size = sizeof(elman_context_desc)}
+#define ELMAN_CONTEXT_DESC                                                     \
+    {                                                                          \
+        .struct_size = sizeof(elman_context_desc)                              \
+    }
 
 typedef struct elman_context elman_context;
 
@@ -114,14 +117,17 @@ ELMAN_API void elman_context_destroy(elman_context **context);
 
 typedef struct elman_machine {
     size_t struct_size;
-    const char *isa;      /* the level this context uses */
-    const char *isa_all;  /* every level this machine can use: "c avx2" */
-    const char *cpu;      /* the processor's own name, "" if unknown */
-    int threads;          /* of this context */
-    int cores;            /* that this process may use */
-    int64_t l1d, l2, l3;  /* cache bytes, 0 if unknown */
+    const char *isa;     /* the level this context uses */
+    const char *isa_all; /* every level this machine can use: "c avx2" */
+    const char *cpu;     /* the processor's own name, "" if unknown */
+    int threads;         /* of this context */
+    int cores;           /* that this process may use */
+    int64_t l1d, l2, l3; /* cache bytes, 0 if unknown */
 } elman_machine;
-#define ELMAN_MACHINE {.struct_size = sizeof(elman_machine)}
+#define ELMAN_MACHINE                                                          \
+    {                                                                          \
+        .struct_size = sizeof(elman_machine)                                   \
+    }
 
 /* Strings live as long as the context. */
 ELMAN_API void elman_context_machine(const elman_context *context,
@@ -165,9 +171,10 @@ typedef struct elman_view {
 } elman_view;
 
 typedef enum elman_cell {
-    ELMAN_CELL_ELMAN = 0, /* h_t = phi(x_t W_ih' + b_ih + h_{t-1} W_hh' + b_hh) */
-    ELMAN_CELL_NONE = 1,  /* no hidden state: h_t = phi(x W' + b), x the last
-                           * `context` tokens (language models only) */
+    ELMAN_CELL_ELMAN =
+        0, /* h_t = phi(x_t W_ih' + b_ih + h_{t-1} W_hh' + b_hh) */
+    ELMAN_CELL_NONE = 1, /* no hidden state: h_t = phi(x W' + b), x the last
+                          * `context` tokens (language models only) */
 } elman_cell;
 
 typedef enum elman_activation {
@@ -192,7 +199,10 @@ typedef struct elman_rnn_desc {
     int no_bias;        /* 1: neither bias exists */
     int inference_only; /* 1: no packed copy for back-propagation is kept */
 } elman_rnn_desc;
-#define ELMAN_RNN_DESC {.struct_size = sizeof(elman_rnn_desc)}
+#define ELMAN_RNN_DESC                                                         \
+    {                                                                          \
+        .struct_size = sizeof(elman_rnn_desc)                                  \
+    }
 
 typedef struct elman_rnn elman_rnn;
 typedef struct elman_tape elman_tape;
@@ -228,7 +238,10 @@ typedef struct elman_tape_desc {
     int64_t batch;      /* largest B, at least 1 */
     int inference_only; /* 1: forward only; little memory, however long T is */
 } elman_tape_desc;
-#define ELMAN_TAPE_DESC {.struct_size = sizeof(elman_tape_desc)}
+#define ELMAN_TAPE_DESC                                                        \
+    {                                                                          \
+        .struct_size = sizeof(elman_tape_desc)                                 \
+    }
 
 /* A tape holds what one forward pass leaves for backward, and all working
  * memory of both: running allocates nothing.  rnn is borrowed. */
@@ -246,9 +259,8 @@ ELMAN_API int64_t elman_tape_bytes(const elman_rnn *rnn,
  *   y   [T,B,H]  out, the last layer's; NULL if unwanted; not x
  *   hT  [L,B,H]  out; NULL if unwanted; may be h0
  * ELMAN_EINVAL: T or B exceeds what the tape was made for. */
-ELMAN_API elman_status elman_rnn_forward(const elman_rnn *rnn,
-                                         elman_tape *tape, int64_t T,
-                                         int64_t B, const void *x,
+ELMAN_API elman_status elman_rnn_forward(const elman_rnn *rnn, elman_tape *tape,
+                                         int64_t T, int64_t B, const void *x,
                                          const void *h0, void *y, void *hT);
 
 /* Back-propagates through the forward recorded on tape, once or more often.
@@ -286,20 +298,24 @@ ELMAN_API void elman_state_random(elman_state *state, double stddev,
  * (1-e) on the target plus e/V on every class, each class's term times its
  * weight; the mean divides by the sum of the kept targets' weights. */
 
-#define ELMAN_IGNORE (-100) /* a target that is skipped: loss and gradient 0 */
+#define ELMAN_IGNORE (-100) /* a target that is skipped: loss and gradient 0   \
+                             */
 
 typedef enum elman_reduction { ELMAN_MEAN = 0, ELMAN_SUM = 1 } elman_reduction;
 
 typedef struct elman_xent_desc {
     size_t struct_size;
     elman_dtype dtype;
-    int64_t rows, classes;    /* N, V */
+    int64_t rows, classes; /* N, V */
     elman_reduction reduction;
     double scale;             /* of loss and gradient; 0 means 1 */
     double label_smoothing;   /* [0, 1] */
     const void *class_weight; /* [V], not negative; NULL means ones */
 } elman_xent_desc;
-#define ELMAN_XENT_DESC {.struct_size = sizeof(elman_xent_desc)}
+#define ELMAN_XENT_DESC                                                        \
+    {                                                                          \
+        .struct_size = sizeof(elman_xent_desc)                                 \
+    }
 
 /*   logits  [N,V] in
  *   targets [N]   in: 0 ... V-1, or ELMAN_IGNORE
@@ -376,13 +392,16 @@ typedef struct elman_schedule {
     size_t struct_size;
     elman_schedule_kind kind;
     double lr;
-    double gamma;             /* step; 0 means 0.1 */
-    int64_t every;            /* step; in updates */
-    int64_t warmup, total;    /* cosine; in updates */
-    double floor;             /* cosine; [0, 1] */
-    int64_t patience;         /* halve; 0 means 1 */
+    double gamma;          /* step; 0 means 0.1 */
+    int64_t every;         /* step; in updates */
+    int64_t warmup, total; /* cosine; in updates */
+    double floor;          /* cosine; [0, 1] */
+    int64_t patience;      /* halve; 0 means 1 */
 } elman_schedule;
-#define ELMAN_SCHEDULE {.struct_size = sizeof(elman_schedule)}
+#define ELMAN_SCHEDULE                                                         \
+    {                                                                          \
+        .struct_size = sizeof(elman_schedule)                                  \
+    }
 
 /* The learning rate of update 0, 1, ...; halvings counts the stalls so far
  * (ELMAN_HALVE only). */
@@ -427,7 +446,8 @@ ELMAN_API elman_status elman_vocab_encode(const elman_vocab *vocab,
 
 typedef struct elman_text_desc {
     size_t struct_size;
-    const char *const *paths; /* regular files, read one after another; copied */
+    const char *const
+        *paths; /* regular files, read one after another; copied */
     int path_count;
     elman_level level;         /* ignored where vocab is given, */
     elman_normalize normalize; /* likewise */
@@ -439,7 +459,10 @@ typedef struct elman_text_desc {
     int64_t vocab_size;        /* at most so many, the most frequent ones, <unk>
                                 * counted in; 0: any number */
 } elman_text_desc;
-#define ELMAN_TEXT_DESC {.struct_size = sizeof(elman_text_desc)}
+#define ELMAN_TEXT_DESC                                                        \
+    {                                                                          \
+        .struct_size = sizeof(elman_text_desc)                                 \
+    }
 
 typedef struct elman_text elman_text;
 
@@ -480,12 +503,15 @@ typedef struct elman_lm_desc {
     elman_cell cell;
     elman_activation activation;
     elman_dtype dtype;
-    int64_t hidden; /* H, at least 1 */
-    int layers;     /* L; 0 means 1 */
-    int64_t embed;  /* E; 0: one-hot */
+    int64_t hidden;  /* H, at least 1 */
+    int layers;      /* L; 0 means 1 */
+    int64_t embed;   /* E; 0: one-hot */
     int64_t context; /* n of ELMAN_CELL_NONE, at least 1 there; else 0 */
 } elman_lm_desc;
-#define ELMAN_LM_DESC {.struct_size = sizeof(elman_lm_desc)}
+#define ELMAN_LM_DESC                                                          \
+    {                                                                          \
+        .struct_size = sizeof(elman_lm_desc)                                   \
+    }
 
 typedef struct elman_lm elman_lm;
 typedef struct elman_lm_tape elman_lm_tape;
@@ -522,8 +548,7 @@ ELMAN_API void elman_lm_init(elman_lm *lm, uint64_t seed);
 
 /* Training: forward with loss, then backward. */
 ELMAN_API elman_status elman_lm_tape_create(const elman_lm *lm, int64_t steps,
-                                            int64_t batch,
-                                            elman_lm_tape **out);
+                                            int64_t batch, elman_lm_tape **out);
 ELMAN_API void elman_lm_tape_destroy(elman_lm_tape **tape);
 /* What is carried between pieces of a text: [L,B,H] for a recurrent stack, the
  * last n-1 tokens for ELMAN_CELL_NONE.  Starts as zeros (no tokens). */
@@ -536,12 +561,12 @@ ELMAN_API void elman_lm_state_zero(elman_lm_state *state);
  *   state        in/out, carried on; NULL: from zeros
  *   loss_sum     out: sum over all kept targets, natural logarithms
  *   kept         out: how many targets were kept; NULL if unwanted           */
-ELMAN_API elman_status elman_lm_forward(const elman_lm *lm,
-                                        elman_lm_tape *tape, int64_t T,
-                                        int64_t B, const int32_t *ids,
+ELMAN_API elman_status elman_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
+                                        int64_t T, int64_t B,
+                                        const int32_t *ids,
                                         const int32_t *targets,
-                                        elman_lm_state *state,
-                                        double *loss_sum, int64_t *kept);
+                                        elman_lm_state *state, double *loss_sum,
+                                        int64_t *kept);
 /* Gradient of scale times the sum of all kept targets' losses (the mean over
  * T*B is scale = 1/(T*B)); grad [P] is ADDED to. */
 ELMAN_API elman_status elman_lm_backward(const elman_lm *lm,
@@ -559,7 +584,10 @@ typedef struct elman_lm_score {
     double nats;     /* sum of -ln p */
     double chars;    /* code points predicted */
 } elman_lm_score;
-#define ELMAN_LM_SCORE {.struct_size = sizeof(elman_lm_score)}
+#define ELMAN_LM_SCORE                                                         \
+    {                                                                          \
+        .struct_size = sizeof(elman_lm_score)                                  \
+    }
 
 /* Predicts tokens first+1 ... first+count-1 of text, each from all before it,
  * from a zero state; the text must have been opened with the model's
@@ -575,7 +603,10 @@ typedef struct elman_sampler {
     double top_p;       /* (0, 1]; 0 means 1 */
     int greedy;         /* 1: the largest logit */
 } elman_sampler;
-#define ELMAN_SAMPLER {.struct_size = sizeof(elman_sampler), .temperature = 1}
+#define ELMAN_SAMPLER                                                          \
+    {                                                                          \
+        .struct_size = sizeof(elman_sampler), .temperature = 1                 \
+    }
 
 /* Chooses from logits [V] of the model's dtype: the first class, in order of
  * id, whose running sum of probabilities exceeds uniform, a number in [0, 1).
@@ -600,13 +631,13 @@ typedef struct elman_train_desc {
     elman_lm_desc model;
     elman_optimizer_desc optimizer;
     elman_schedule schedule;
-    elman_reduction loss;   /* over time; always the mean over the batch */
+    elman_reduction loss; /* over time; always the mean over the batch */
     elman_sampling sampling;
-    int64_t batch, steps;   /* B, T */
-    int64_t epochs;         /* 0: no limit */
-    int64_t updates;        /* 0: no limit; whichever is reached first */
+    int64_t batch, steps; /* B, T */
+    int64_t epochs;       /* 0: no limit */
+    int64_t updates;      /* 0: no limit; whichever is reached first */
     uint64_t seed;
-    double valid_fraction;  /* [0, 1): this tail of the text is held out */
+    double valid_fraction; /* [0, 1): this tail of the text is held out */
 } elman_train_desc;
 #define ELMAN_TRAIN_DESC                                                       \
     {                                                                          \
@@ -620,8 +651,7 @@ typedef struct elman_trainer elman_trainer;
  * vocabulary.  ELMAN_ETEXT: the text is shorter than one batch. */
 ELMAN_API elman_status elman_trainer_create(elman_context *context,
                                             const elman_train_desc *desc,
-                                            elman_text *text,
-                                            elman_text *valid,
+                                            elman_text *text, elman_text *valid,
                                             elman_trainer **out);
 ELMAN_API void elman_trainer_destroy(elman_trainer **trainer);
 
@@ -640,7 +670,10 @@ typedef struct elman_train_report {
     double best_valid_loss; /* NaN until there is one */
     int64_t best_epoch;
 } elman_train_report;
-#define ELMAN_TRAIN_REPORT {.struct_size = sizeof(elman_train_report)}
+#define ELMAN_TRAIN_REPORT                                                     \
+    {                                                                          \
+        .struct_size = sizeof(elman_train_report)                              \
+    }
 
 /* One update (and, at an epoch's end, a validation). */
 ELMAN_API elman_status elman_trainer_step(elman_trainer *trainer,
@@ -658,18 +691,19 @@ ELMAN_API elman_status elman_trainer_save(const elman_trainer *trainer,
  * become path.1 and path.2.  mark is a number of the caller's that is kept with
  * it (the length of a log, say). */
 ELMAN_API elman_status elman_trainer_checkpoint(const elman_trainer *trainer,
-                                                const char *path,
-                                                int64_t mark);
+                                                const char *path, int64_t mark);
 /* Goes on from a checkpoint.  desc must agree with the checkpoint's but for
  * epochs and updates, and text and valid must be the same texts
  * (ELMAN_EMISMATCH).  Where path is missing or damaged, path.1 and path.2 are
  * tried, and used (path.1, say) tells which one it was; used has room for
  * used_size bytes.  mark: NULL if unwanted.  A path that had to be passed over
  * is named by elman_message even when the call succeeds. */
-ELMAN_API elman_status elman_trainer_resume(
-    elman_context *context, const elman_train_desc *desc, elman_text *text,
-    elman_text *valid, const char *path, elman_trainer **out, char *used,
-    size_t used_size, int64_t *mark);
+ELMAN_API elman_status elman_trainer_resume(elman_context *context,
+                                            const elman_train_desc *desc,
+                                            elman_text *text, elman_text *valid,
+                                            const char *path,
+                                            elman_trainer **out, char *used,
+                                            size_t used_size, int64_t *mark);
 
 /* What a checkpoint says, to be read before its texts are opened: desc as it
  * was, and the vocabulary (to be destroyed by the caller; NULL if unwanted).
@@ -702,8 +736,8 @@ ELMAN_API elman_status elman_tensors_read(elman_context *context,
                                           elman_tensors **out);
 ELMAN_API void elman_tensors_destroy(elman_tensors **tensors);
 ELMAN_API int elman_tensors_count(const elman_tensors *tensors);
-ELMAN_API elman_status elman_tensors_at(const elman_tensors *tensors,
-                                        int index, elman_tensor *out);
+ELMAN_API elman_status elman_tensors_at(const elman_tensors *tensors, int index,
+                                        elman_tensor *out);
 /* ELMAN_EINVAL, with a message, if there is no tensor of that name. */
 ELMAN_API elman_status elman_tensors_find(const elman_tensors *tensors,
                                           const char *name, elman_tensor *out);
@@ -714,12 +748,9 @@ ELMAN_API const char *elman_tensors_meta(const elman_tensors *tensors,
 /* Writes count tensors in the order given (8-byte types first keeps all
  * aligned) and pairs of metadata: keys_values[2*i], keys_values[2*i+1], UTF-8.
  * Whole or not at all, as elman_lm_save. */
-ELMAN_API elman_status elman_tensors_write(elman_context *context,
-                                           const char *path,
-                                           const elman_tensor *tensors,
-                                           int count,
-                                           const char *const *keys_values,
-                                           int pairs);
+ELMAN_API elman_status elman_tensors_write(
+    elman_context *context, const char *path, const elman_tensor *tensors,
+    int count, const char *const *keys_values, int pairs);
 
 #ifdef __cplusplus
 }

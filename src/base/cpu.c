@@ -45,7 +45,7 @@ void el_cpu_name(char *name, size_t size)
     memset(name, 0, size);
 #if EL_ARCH_X86
     unsigned brand[12];
-    if (__get_cpuid_max(0x80000000, NULL) < 0x80000004)
+    if ((unsigned)__get_cpuid_max(0x80000000, NULL) < 0x80000004)
         return;
     for (unsigned i = 0; i < 3; ++i)
         __get_cpuid(0x80000002 + i, &brand[4 * i], &brand[4 * i + 1],

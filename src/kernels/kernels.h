@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* kernels.h - every kernel, and the table that a context holds.
+ *
+ * Kernels take pointers and sizes, allocate nothing and cannot fail.  A table
+ * serves one dtype at one cpu level; its element is called REAL below (float
+ * or double), and strides count elements.  Nothing is read or written past the
+ * sizes given, but where a contract says so.
+ *
+ * One order of arithmetic (docs/arithmetic.md): an output of a product is one
+ * chain of fused multiply-adds in ascending k, begun from what stood there; a
+ * sum along a row goes through EL_LANES lanes, lane j taking the elements
+ * j, j + EL_LANES, ..., and then through one tree: lane i += lane i + w for
+ * w = 8, 4, 2, 1.  So every level gives the reference's bits. */
+#ifndef EL_KERNELS_H
+#define EL_KERNELS_H
+
+#include <elman.h>
+#include <stdbool.h>
+
+enum {
+    EL_PANEL = 32, /* columns of a panel of packed weights */
+    EL_LANES = 16
+};
+
+/* What happens to an output of a product before it is stored. */
+typedef enum el_epilogue {
+    EL_PLAIN,
+    EL_TANH,  /* tanh(c) */
+    EL_RELU,  /* max(0, c) */
+    EL_DTANH, /* c (1 - y^2), y = aux: back through y = tanh */
+    EL_DRELU, /* c where y > 0, else 0 */
+} el_epilogue;
+
+/* c[m,n] = epilogue(init + a[m,k] w'),  w packed from [n,k].
+ * init NULL means zeros, ldi 0 one row for all; init may be c. */
+typedef struct el_gemm {
+    ptrdiff_t m, n, k;
+    const void *a;
+    ptrdiff_t lda;
+    const void *w;
+    const void *init;
+    ptrdiff_t ldi;
+    void *c;
+    ptrdiff_t ldc;
+    el_epilogue epilogue;
+    const void *aux; /* [m,n] */
+    ptrdiff_t ldaux;
+} el_gemm;
+
+/* c[n,k] += sum over rows r, ascending, of a[r,n] b[r,k].  Rows of b may be
+ * read up to the next multiple of EL_PANEL columns. */
+typedef struct el_outer {
+    ptrdiff_t rows, n, k;
+    const void *a;
+    ptrdiff_t lda;
+    const void *b;
+    ptrdiff_t ldb;
+    void *c;
+    ptrdiff_t ldc;
+} el_outer;
+
+typedef struct el_xent {
+    ptrdiff_t classes;
+    const void *weight; /* [classes] or NULL */
+    double smoothing;
+    double scale; /* of the gradient */
+} el_xent;
+
+/* One update of an optimiser; see elman.h for the formulas. */
+typedef struct el_update {
+    elman_optimizer_kind kind;
+    double lr, momentum, beta1, beta2, alpha, eps, weight_decay;
+    double grad_scale;               /* of clipping */
+    double correction1, correction2; /* 1 - beta^t */
+} el_update;
+
+typedef struct el_kernels {
+    elman_dtype dtype;
+    size_t size; /* bytes of a REAL */
+
+    void (*gemm)(const el_gemm *g);
+    void (*outer)(const el_outer *o);
+
+    /* y = f(x), n elements; y may be x. */
+    void (*exp)(void *y, const void *x, ptrdiff_t n);
+    void (*tanh)(void *y, const void *x, ptrdiff_t n);
+    void (*sigmoid)(void *y, const void *x, ptrdiff_t n);
+    /* y += x */
+    void (*add)(void *y, const void *x, ptrdiff_t n);
+    /* y[n] += x[0,n], then x[1,n], ..., rows of x picked by index where it is
+     * not NULL. */
+    void (*add_rows)(void *y, const void *x, ptrdiff_t ldx,
+                     const int32_t *index, ptrdiff_t rows, ptrdiff_t n);
+
+    /* One row of logits.  Gives -ln softmax(x)[target] in the table's
+     * precision (0 for target < 0); gradient to dx, unless NULL; dx may be x.
+     */
+    double (*xent)(const el_xent *e, const void *x, int64_t target, void *dx);
+
+    /* Sum of squares, in double. */
+    double (*sum_squares)(const void *x, ptrdiff_t n);
+    /* p, m, v: weights and the optimiser's two moments (NULL where the kind
+     * has none). */
+    void (*update)(const el_update *u, void *p, const void *g, void *m, void *v,
+                   ptrdiff_t n);
+
+    /* Packed weights are in panels of EL_PANEL outputs, zeros past n:
+     * packed[n/32][k][32].  pack_rows takes w[n,k] (a product with w'),
+     * pack_columns w[k,n] (a product with w).  The same at every level. */
+    void (*pack_rows)(void *packed, const void *w, ptrdiff_t ldw, ptrdiff_t n,
+                      ptrdiff_t k);
+    void (*pack_columns)(void *packed, const void *w, ptrdiff_t ldw,
+                         ptrdiff_t n, ptrdiff_t k);
+    /* out[k,n] = w[n,k] */
+    void (*transpose)(void *out, const void *w, ptrdiff_t n, ptrdiff_t k);
+
+    /* About count fused multiply-adds on data of 32 KiB, over and over; for
+     * measuring.  Returns how many there were. */
+    double (*probe)(void *data, double count);
+} el_kernels;
+
+static inline ptrdiff_t el_packed_count(ptrdiff_t n, ptrdiff_t k)
+{
+    return (n + EL_PANEL - 1) / EL_PANEL * EL_PANEL * k;
+}
+
+/* The tables: reference first, then one overlay per level.  level is one of
+ * enum el_level; the machine must have it. */
+const el_kernels *el_kernels_f32(int level);
+const el_kernels *el_kernels_f64(void);
+
+/* The reference, for every dtype; tests compare with it. */
+void el_kernels_c_f32(el_kernels *table);
+void el_kernels_c_f64(el_kernels *table);
+double el_xent_c(const el_xent *e, const void *x, int64_t target, void *dx);
+double el_xent_c_f64(const el_xent *e, const void *x, int64_t target, void *dx);
+void el_kernels_avx2(el_kernels *table);
+void el_kernels_avx512(el_kernels *table);
+
+#endif

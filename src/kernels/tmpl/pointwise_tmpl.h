@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* pointwise_tmpl.h - element by element, and sums along a row.  Reference:
+ * ../ref/body.h, which has the formulas.
+ *
+ * Any n, any alignment, nothing touched past n: a tail runs the same
+ * operations under a mask, so that a value never depends on its place. */
+
+#include "functions.h"
+
+static void EL_KERNEL(exp)(void *y, const void *x, ptrdiff_t n)
+{
+    for (ptrdiff_t j = 0; j < n; j += VL) {
+        const vm m = v_tail(n - j);
+        v_store((float *)y + j, m, v_exp(v_load((const float *)x + j, m)));
+    }
+}
+
+static void EL_KERNEL(tanh)(void *y, const void *x, ptrdiff_t n)
+{
+    for (ptrdiff_t j = 0; j < n; j += VL) {
+        const vm m = v_tail(n - j);
+        v_store((float *)y + j, m, v_tanh(v_load((const float *)x + j, m)));
+    }
+}
+
+static void EL_KERNEL(sigmoid)(void *y, const void *x, ptrdiff_t n)
+{
+    for (ptrdiff_t j = 0; j < n; j += VL) {
+        const vm m = v_tail(n - j);
+        v_store((float *)y + j, m, v_sigmoid(v_load((const float *)x + j, m)));
+    }
+}
+
+static void EL_KERNEL(add)(void *y, const void *x, ptrdiff_t n)
+{
+    for (ptrdiff_t j = 0; j < n; j += VL) {
+        const vm m = v_tail(n - j);
+        float *const p = (float *)y + j;
+        v_store(p, m, v_add(v_load(p, m), v_load((const float *)x + j, m)));
+    }
+}
+
+static void EL_KERNEL(add_rows)(void *y, const void *x, ptrdiff_t ldx,
+                                const int32_t *index, ptrdiff_t rows,
+                                ptrdiff_t n)
+{
+    for (ptrdiff_t j = 0; j < n; j += VL) {
+        const vm m = v_tail(n - j);
+        const float *const column = (const float *)x + j;
+        vf sum = v_load((float *)y + j, m);
+        for (ptrdiff_t r = 0; r < rows; ++r)
+            sum = v_add(sum, v_load(column + (index ? index[r] : r) * ldx, m));
+        v_store((float *)y + j, m, sum);
+    }
+}
+
+/* The EL_LANES lanes of a sum, in as many vectors as that takes. */
+enum { LANE_VECTORS = EL_LANES / VL };
+
+static float EL_KERNEL(tree_sum)(const vf lanes[LANE_VECTORS])
+{
+    float sum[EL_LANES];
+    for (int u = 0; u < LANE_VECTORS; ++u)
+        v_store_all(sum + u * VL, lanes[u]);
+    for (int w = EL_LANES / 2; w > 0; w /= 2)
+        for (int i = 0; i < w; ++i)
+            sum[i] += sum[i + w];
+    return sum[0];
+}
+
+static float EL_KERNEL(row_max)(const float *x, ptrdiff_t n)
+{
+    const vf lowest = v_set(-INFINITY);
+    vf max = lowest;
+    for (ptrdiff_t j = 0; j < n; j += VL) {
+        const vm m = v_tail(n - j);
+        max = v_max(v_pick(m, v_load(x + j, m), lowest), max);
+    }
+    float lanes[VL], most = -INFINITY;
+    v_store_all(lanes, max);
+    for (int i = 0; i < VL; ++i)
+        most = lanes[i] > most ? lanes[i] : most;
+    return most;
+}
+
+static double EL_KERNEL(xent)(const el_xent *e, const void *row, int64_t target,
+                              void *gradient)
+{
+    /* What is rare has one body, the reference's. */
+    if (target < 0 || e->weight || e->smoothing != 0)
+        return el_xent_c(e, row, target, gradient);
+    const float *const x = row;
+    float *const dx = gradient;
+    const ptrdiff_t n = e->classes;
+    const float at_target = x[target];
+    const float max = EL_KERNEL(row_max)(x, n);
+    const vf shift = v_set(max);
+    vf lanes[LANE_VECTORS];
+    for (int u = 0; u < LANE_VECTORS; ++u)
+        lanes[u] = v_zero();
+    for (ptrdiff_t j = 0; j < n; j += EL_LANES)
+        for (int u = 0; u < LANE_VECTORS; ++u) {
+            const vm m = v_tail(n - j - u * VL);
+            const vf z = v_exp(v_sub(v_load(x + j + u * VL, m), shift));
+            lanes[u] = v_pick(m, v_add(lanes[u], z), lanes[u]);
+        }
+    const float sum = EL_KERNEL(tree_sum)(lanes);
+    if (dx) {
+        const float scale = (float)e->scale;
+        const float factor = scale / sum;
+        const vf hit = v_exp(v_set(at_target - max));
+        for (ptrdiff_t j = 0; j < n; j += VL) {
+            const vm m = v_tail(n - j);
+            const vf z = v_exp(v_sub(v_load(x + j, m), shift));
+            v_store(dx + j, m, v_mul(z, v_set(factor)));
+        }
+        v_store(dx + target, v_tail(1),
+                v_fma(hit, v_set(factor), v_set(-scale)));
+    }
+    return (double)((max - at_target) + (float)el_log64((double)sum));
+}
+
+/* A product of two floats is exact in double, so that the vectors which the
+ * compiler makes of this loop have the reference's bits. */
+static double EL_KERNEL(sum_squares)(const void *x, ptrdiff_t n)
+{
+    const float *const p = x;
+    double sum[EL_LANES] = {0};
+    ptrdiff_t j = 0;
+    for (; j + EL_LANES <= n; j += EL_LANES)
+        for (int i = 0; i < EL_LANES; ++i)
+            sum[i] = __builtin_fma((double)p[j + i], (double)p[j + i], sum[i]);
+    for (int i = 0; j + i < n; ++i)
+        sum[i] = __builtin_fma((double)p[j + i], (double)p[j + i], sum[i]);
+    for (int w = EL_LANES / 2; w > 0; w /= 2)
+        for (int i = 0; i < w; ++i)
+            sum[i] += sum[i + w];
+    return sum[0];
+}
+
+static void EL_KERNEL(update)(const el_update *u, void *weights,
+                              const void *gradient, void *first, void *second,
+                              ptrdiff_t n)
+{
+    float *const p = weights, *const m = first, *const v = second;
+    const float *const g = gradient;
+    const vf scale = v_set((float)u->grad_scale);
+    const vf decay = v_set((float)u->weight_decay);
+    const vf lr = v_set((float)u->lr), eps = v_set((float)u->eps);
+    const vf b1 = v_set((float)u->beta1), a1 = v_set((float)(1 - u->beta1));
+    const vf b2 = v_set((float)u->beta2), a2 = v_set((float)(1 - u->beta2));
+    const vf alpha = v_set((float)u->alpha);
+    const vf rest = v_set((float)(1 - u->alpha));
+    const vf mu = v_set((float)u->momentum);
+    const vf step = v_set((float)(u->lr / u->correction1));
+    const vf root = v_set((float)(1 / __builtin_sqrt(u->correction2)));
+    const vf shrink = v_set((float)(1 - u->lr * u->weight_decay));
+    for (ptrdiff_t j = 0; j < n; j += VL) {
+        const vm k = v_tail(n - j);
+        vf w = v_load(p + j, k), d = v_mul(v_load(g + j, k), scale), a, b;
+        if (u->kind != ELMAN_ADAMW)
+            d = v_fma(decay, w, d);
+        switch (u->kind) {
+        case ELMAN_SGD:
+            w = v_fnma(lr, d, w);
+            break;
+        case ELMAN_MOMENTUM:
+            a = v_fma(mu, v_load(m + j, k), d);
+            v_store(m + j, k, a);
+            w = v_fnma(lr, a, w);
+            break;
+        case ELMAN_ADAMW:
+            w = v_mul(w, shrink);
+            /* fall through */
+        case ELMAN_ADAM:
+            a = v_fma(b1, v_load(m + j, k), v_mul(a1, d));
+            b = v_fma(b2, v_load(v + j, k), v_mul(v_mul(a2, d), d));
+            v_store(m + j, k, a);
+            v_store(v + j, k, b);
+            w = v_fnma(step, v_div(a, v_fma(v_sqrt(b), root, eps)), w);
+            break;
+        case ELMAN_RMSPROP:
+            a = v_fma(alpha, v_load(m + j, k), v_mul(v_mul(rest, d), d));
+            v_store(m + j, k, a);
+            w = v_fnma(lr, v_div(d, v_add(v_sqrt(a), eps)), w);
+            break;
+        }
+        v_store(p + j, k, w);
+    }
+}
