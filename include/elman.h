@@ -298,8 +298,9 @@ ELMAN_API void elman_state_random(elman_state *state, double stddev,
  * (1-e) on the target plus e/V on every class, each class's term times its
  * weight; the mean divides by the sum of the kept targets' weights. */
 
-#define ELMAN_IGNORE (-100) /* a target that is skipped: loss and gradient 0   \
-                             */
+#define ELMAN_IGNORE                                                           \
+    (-100) /* a target that is skipped: loss and gradient 0                    \
+            */
 
 typedef enum elman_reduction { ELMAN_MEAN = 0, ELMAN_SUM = 1 } elman_reduction;
 
@@ -419,9 +420,9 @@ typedef enum elman_level {
 
 typedef enum elman_normalize {
     ELMAN_NORMALIZE_NONE = 0,
-    ELMAN_NORMALIZE_LETTERS = 1, /* lower case; a run of anything but A-Z and
-                                  * a-z is one blank; none at a line's ends
-                                  * (the book chapter's way) */
+    ELMAN_NORMALIZE_LETTERS = 1, /* lower case; every run of anything but A-Z
+                                  * and a-z is one blank (the book chapter's
+                                  * way) */
 } elman_normalize;
 
 typedef struct elman_vocab elman_vocab;
@@ -557,21 +558,31 @@ ELMAN_API elman_status elman_lm_state_create(const elman_lm *lm, int64_t batch,
 ELMAN_API void elman_lm_state_destroy(elman_lm_state **state);
 ELMAN_API void elman_lm_state_zero(elman_lm_state *state);
 
-/*   ids, targets [T,B] in: 0 ... V-1; a target may be ELMAN_IGNORE
- *   state        in/out, carried on; NULL: from zeros
- *   loss_sum     out: sum over all kept targets, natural logarithms
- *   kept         out: how many targets were kept; NULL if unwanted           */
+/* Sequences side by side, and what they should predict. */
+typedef struct elman_lm_batch {
+    size_t struct_size;
+    int64_t steps, batch;   /* T, B */
+    const int32_t *ids;     /* [T,B]: 0 ... V-1 */
+    const int32_t *targets; /* [T,B]: 0 ... V-1, or ELMAN_IGNORE */
+    double scale;           /* of the gradient: 1/(T B) for that of the mean
+                             * loss, 1/B for that of the sum over time */
+} elman_lm_batch;
+#define ELMAN_LM_BATCH                                                         \
+    {                                                                          \
+        .struct_size = sizeof(elman_lm_batch), .scale = 1                      \
+    }
+
+/*   state    in/out, carried on; NULL: from zeros
+ *   loss_sum out: sum over all kept targets, natural logarithms, not scaled
+ *   kept     out: how many targets were kept; NULL if unwanted               */
 ELMAN_API elman_status elman_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
-                                        int64_t T, int64_t B,
-                                        const int32_t *ids,
-                                        const int32_t *targets,
+                                        const elman_lm_batch *batch,
                                         elman_lm_state *state, double *loss_sum,
                                         int64_t *kept);
-/* Gradient of scale times the sum of all kept targets' losses (the mean over
- * T*B is scale = 1/(T*B)); grad [P] is ADDED to. */
+/* Gradient of scale times the sum of the kept targets' losses, of the forward
+ * that tape holds; grad [P] is ADDED to.  Once a forward. */
 ELMAN_API elman_status elman_lm_backward(const elman_lm *lm,
-                                         elman_lm_tape *tape, double scale,
-                                         void *grad);
+                                         elman_lm_tape *tape, void *grad);
 /* One step: ids [B] in, logits [B,V] out (NULL if unwanted).  Allocates
  * nothing. */
 ELMAN_API elman_status elman_lm_step(const elman_lm *lm, elman_lm_state *state,

@@ -14,13 +14,18 @@ typedef struct el_buffer {
     bool failed;
 } el_buffer;
 
-#define EL_BUFFER(context_) {.context = (context_)}
+#define EL_BUFFER(context_)                                                    \
+    {                                                                          \
+        .context = (context_)                                                  \
+    }
 void el_buffer_free(el_buffer *buffer);
 void el_buffer_add(el_buffer *buffer, const void *bytes, size_t size);
 void el_buffer_format(el_buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* A JSON string with its quotes; text is UTF-8, NUL becomes \u0000. */
 void el_buffer_json(el_buffer *buffer, const char *text, size_t size);
+/* True if size bytes of text are UTF-8, so that they may become a string. */
+bool el_json_is_utf8(const char *text, size_t size);
 
 /* ---- In.  A value is the index of its token; -1 is no value, and every
  * function takes it, so that a chain of look-ups needs one check at its end. */
@@ -36,7 +41,8 @@ enum el_json_type {
 };
 
 /* Copies nothing: text must outlive it.  The text is one whole, strictly
- * checked JSON value.  ELMAN_EFORMAT, ELMAN_ENOMEM. */
+ * checked JSON value, nested at most 100 deep; a key may be there twice.
+ * ELMAN_EFORMAT, ELMAN_ENOMEM. */
 elman_status el_json_parse(const elman_context *context, const char *text,
                            size_t size, el_json **out);
 void el_json_free(const elman_context *context, el_json *json);
@@ -52,7 +58,12 @@ int el_json_length(const el_json *json, int value);
 /* The value of a key of an object, -1 if there is none. */
 int el_json_get(const el_json *json, int object, const char *key);
 
-/* True if value is a number that fits. */
+/* Where a value stands in the text, a string without its quotes; false for no
+ * value. */
+bool el_json_span(const el_json *json, int value, size_t *from, size_t *size);
+
+/* True if value is a number that fits: an int64 is written without fraction
+ * and exponent, a double is finite and has at most 512 characters. */
 bool el_json_int64(const el_json *json, int value, int64_t *out);
 bool el_json_double(const el_json *json, int value, double *out);
 /* A string decoded to UTF-8 (\u escapes, surrogate pairs; \u0000 gives a NUL,
@@ -61,7 +72,7 @@ bool el_json_double(const el_json *json, int value, double *out);
 char *el_json_string(const elman_context *context, const el_json *json,
                      int value, size_t *size);
 /* The same into room that is there; false if it does not fit with its zero. */
-bool el_json_string_into(const el_json *json, int value, char *out,
-                         size_t room, size_t *size);
+bool el_json_string_into(const el_json *json, int value, char *out, size_t room,
+                         size_t *size);
 
 #endif

@@ -87,6 +87,8 @@ typedef struct el_kernels {
     void (*sigmoid)(void *y, const void *x, ptrdiff_t n);
     /* y += x */
     void (*add)(void *y, const void *x, ptrdiff_t n);
+    /* y[j * stride] += x[j], j < n */
+    void (*add_strided)(void *y, ptrdiff_t stride, const void *x, ptrdiff_t n);
     /* y[n] += x[0,n], then x[1,n], ..., rows of x picked by index where it is
      * not NULL. */
     void (*add_rows)(void *y, const void *x, ptrdiff_t ldx,

@@ -20,7 +20,6 @@ elman_status el_vocab_from_json(const elman_context *context, const char *json,
                                 size_t size, elman_level level,
                                 elman_normalize normalize, elman_vocab **out);
 /* -1 if the token is not there (not mapped to <unk>). */
-int32_t el_vocab_find(const elman_vocab *vocab, const char *token,
-                      size_t size);
+int32_t el_vocab_find(const elman_vocab *vocab, const char *token, size_t size);
 
 #endif

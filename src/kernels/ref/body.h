@@ -76,6 +76,13 @@ static void NAME(add)(void *y, const void *x, ptrdiff_t n)
         ((REAL *)y)[j] += ((const REAL *)x)[j];
 }
 
+static void NAME(add_strided)(void *y, ptrdiff_t stride, const void *x,
+                              ptrdiff_t n)
+{
+    for (ptrdiff_t j = 0; j < n; ++j)
+        ((REAL *)y)[j * stride] += ((const REAL *)x)[j];
+}
+
 static void NAME(add_rows)(void *y, const void *x, ptrdiff_t ldx,
                            const int32_t *index, ptrdiff_t rows, ptrdiff_t n)
 {
@@ -251,7 +258,7 @@ static double NAME(probe)(void *data, double count)
     for (REAL sum = 0; done < count; done += n) {
         for (int j = 0; j < n; ++j)
             sum = FMA(x[j], x[n - 1 - j], sum);
-        x[0] = sum * 0x1p-20;
+        x[0] = sum * (REAL)0x1p-20;
     }
     return done;
 }
@@ -261,8 +268,9 @@ static double NAME(probe)(void *data, double count)
         .dtype = (dtype_), .size = sizeof(REAL), .gemm = NAME(gemm),           \
         .outer = NAME(outer), .exp = NAME(exp), .tanh = NAME(tanh),            \
         .sigmoid = NAME(sigmoid), .add = NAME(add),                            \
-        .add_rows = NAME(add_rows), .xent = NAME(xent),                        \
-        .sum_squares = NAME(sum_squares), .update = NAME(update),              \
-        .pack_rows = NAME(pack_rows), .pack_columns = NAME(pack_columns),      \
-        .transpose = NAME(transpose), .probe = NAME(probe),                    \
+        .add_strided = NAME(add_strided), .add_rows = NAME(add_rows),          \
+        .xent = NAME(xent), .sum_squares = NAME(sum_squares),                  \
+        .update = NAME(update), .pack_rows = NAME(pack_rows),                  \
+        .pack_columns = NAME(pack_columns), .transpose = NAME(transpose),      \
+        .probe = NAME(probe),                                                  \
     }

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/* recipe.c - the options of `elman train`, from the line to the library. */
+#include "recipe.h"
+
+#include "cli.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* Every default of `elman train` is in this table, but for those that depend
+ * on another option: they are below it. */
+#define AT(member) .offset = offsetof(recipe, member)
+static const option table[] = {
+    {OPTION_HEADING, .help = "The model file"},
+    {OPTION_TEXT, 'o', "output", AT(output), "FILE",
+     .help = "where the model goes, whole or not at all (- is stdout)"},
+
+    {OPTION_HEADING, .help = "The text"},
+    {OPTION_CHOICE, 0, "level", AT(level), .choices = "char|word|byte",
+     .memory = MEMORY_FIXED, .initial = "char",
+     .help = "what a token is; char is a Unicode code point"},
+    {OPTION_CHOICE, 0, "normalize", AT(normalize), .choices = "none|letters",
+     .memory = MEMORY_FIXED, .initial = "none",
+     .help = "letters: lower case, every run of other characters one blank"},
+    {OPTION_INT, 0, "min-count", AT(min_count), "N", .range = RANGE_FROM_1,
+     .initial = "1", .help = "tokens met less often become <unk>"},
+    {OPTION_INT, 0, "vocab-size", AT(vocab_size), "N",
+     .range = RANGE_NOT_NEGATIVE, .initial = "0",
+     .help = "only the N most frequent tokens, <unk> counted in; 0: all"},
+    {OPTION_INT, 0, "max-tokens", AT(max_tokens), "N",
+     .range = RANGE_NOT_NEGATIVE, .initial = "0",
+     .help = "only the first N tokens; 0: all"},
+
+    {OPTION_HEADING, .help = "The network"},
+    {OPTION_CHOICE, 0, "cell", AT(cell), .choices = "elman|none",
+     .later = "lstm|gru", .memory = MEMORY_FIXED, .initial = "elman",
+     .help = "none: no hidden state, a perceptron on the last --context "
+             "tokens"},
+    {OPTION_INT, 0, "context", AT(context), "N", .range = RANGE_FROM_1,
+     .memory = MEMORY_FIXED, .initial = "4",
+     .help = "tokens that --cell none looks at"},
+    {OPTION_CHOICE, 0, "activation", AT(activation), .choices = "tanh|relu",
+     .memory = MEMORY_FIXED, .initial = "tanh",
+     .help = "of the hidden layers"},
+    {OPTION_INT, 0, "hidden", AT(hidden), "N", .range = RANGE_FROM_1,
+     .memory = MEMORY_FIXED, .initial = "256", .help = "size of each layer"},
+    {OPTION_INT, 0, "layers", AT(layers), "N", .range = RANGE_FEW,
+     .memory = MEMORY_FIXED, .initial = "1", .help = "layers on one another"},
+    {OPTION_INT, 0, "embed", AT(embed), "N", .range = RANGE_NOT_NEGATIVE,
+     .memory = MEMORY_FIXED,
+     .help = "size of the tokens' embedding; 0 is one-hot input (default 0; "
+             "128 with --level word)"},
+    {OPTION_CHOICE, 0, "dtype", AT(dtype), .choices = "f32|f64",
+     .later = "bf16", .memory = MEMORY_FIXED, .initial = "f32",
+     .help = "arithmetic"},
+    {OPTION_LATER, 0, "proj"},
+    {OPTION_LATER, 0, "dropout"},
+    {OPTION_LATER, 0, "tie"},
+
+    {OPTION_HEADING, .help = "Learning"},
+    {OPTION_INT, 0, "epochs", AT(epochs), "N", .range = RANGE_NOT_NEGATIVE,
+     .memory = MEMORY_FREE, .initial = "12",
+     .help = "times through the text; 0, and with --updates alone: no limit"},
+    {OPTION_INT, 0, "updates", AT(updates), "N", .range = RANGE_NOT_NEGATIVE,
+     .memory = MEMORY_FREE, .initial = "0",
+     .help = "steps of the optimizer; 0: no limit"},
+    {OPTION_INT, 0, "batch", AT(batch), "N", .range = RANGE_FROM_1,
+     .memory = MEMORY_FIXED, .initial = "32",
+     .help = "sequences side by side"},
+    {OPTION_INT, 0, "steps", AT(steps), "N", .range = RANGE_FROM_1,
+     .memory = MEMORY_FIXED, .initial = "35",
+     .help = "time steps of one back-propagation"},
+    {OPTION_CHOICE, 0, "sampling", AT(sampling),
+     .choices = "sequential|random", .memory = MEMORY_FIXED,
+     .initial = "sequential",
+     .help = "adjacent pieces with the state carried on, or pieces anywhere "
+             "from a zero state"},
+    {OPTION_CHOICE, 0, "optimizer", AT(optimizer),
+     .choices = "sgd|momentum|adam|adamw|rmsprop", .memory = MEMORY_FIXED,
+     .initial = "adam", .help = "how weights follow gradients"},
+    {OPTION_REAL, 0, "lr", AT(lr), "X", .range = RANGE_NOT_NEGATIVE,
+     .memory = MEMORY_FIXED,
+     .help = "learning rate (default 0.003; sgd 1, momentum 0.1, rmsprop "
+             "0.001)"},
+    {OPTION_REAL, 0, "momentum", AT(momentum), "X", .range = RANGE_UNIT,
+     .memory = MEMORY_FIXED, .initial = "0.9",
+     .help = "of --optimizer momentum"},
+    {OPTION_REAL, 0, "weight-decay", AT(weight_decay), "X",
+     .range = RANGE_NOT_NEGATIVE, .memory = MEMORY_FIXED, .initial = "0",
+     .help = "pull of every weight towards 0"},
+    {OPTION_REAL, 0, "clip", AT(clip), "X", .range = RANGE_NOT_NEGATIVE,
+     .memory = MEMORY_FIXED, .initial = "1",
+     .help = "largest norm of the whole gradient; 0: any"},
+    {OPTION_CHOICE, 0, "loss", AT(loss), .choices = "mean|sum",
+     .memory = MEMORY_FIXED, .initial = "mean",
+     .help = "over time; over the batch it is always the mean"},
+    {OPTION_CHOICE, 0, "schedule", AT(schedule),
+     .choices = "constant|step|cosine|halve", .memory = MEMORY_FIXED,
+     .initial = "constant", .help = "how the learning rate goes"},
+    {OPTION_REAL, 0, "gamma", AT(gamma), "X", .range = RANGE_PART,
+     .memory = MEMORY_FIXED, .initial = "0.1",
+     .help = "step: factor of each step"},
+    {OPTION_INT, 0, "every", AT(every), "N", .range = RANGE_FROM_1,
+     .memory = MEMORY_FIXED, .initial = "1000",
+     .help = "step: updates between two steps"},
+    {OPTION_INT, 0, "warmup", AT(warmup), "N", .range = RANGE_NOT_NEGATIVE,
+     .memory = MEMORY_FIXED, .initial = "0",
+     .help = "cosine: updates of the way up"},
+    {OPTION_REAL, 0, "floor", AT(floor), "X", .range = RANGE_UNIT,
+     .memory = MEMORY_FIXED, .initial = "0",
+     .help = "cosine: where it ends, as a part of --lr"},
+    {OPTION_INT, 0, "patience", AT(patience), "N", .range = RANGE_FROM_1,
+     .memory = MEMORY_FIXED, .initial = "1",
+     .help = "halve: validations without a better loss before lr is halved"},
+    {OPTION_INT, 0, "seed", AT(seed), "N", .range = RANGE_NOT_NEGATIVE,
+     .memory = MEMORY_FIXED, .initial = "0", .help = "of all random numbers"},
+
+    {OPTION_HEADING, .help = "Validation: the best model is kept"},
+    {OPTION_TEXT, 0, "valid", AT(valid), "FILE", .help = "a text held out"},
+    {OPTION_REAL, 0, "valid-fraction", AT(valid_fraction), "F",
+     .range = RANGE_FRACTION, .memory = MEMORY_FIXED, .initial = "0",
+     .help = "this part of the text, at its end, is held out"},
+
+    {OPTION_HEADING, .help = "The run"},
+    {OPTION_TEXT, 0, "log", AT(log), "FILE",
+     .help = "one JSON object a line for every update"},
+    {OPTION_TEXT, 0, "checkpoint", AT(checkpoint), "FILE",
+     .help = "the whole state of training, written at the end of every epoch; "
+             "FILE.1 and FILE.2 are the ones before"},
+    {OPTION_INT, 0, "checkpoint-every", AT(checkpoint_every), "N",
+     .range = RANGE_NOT_NEGATIVE, .initial = "0",
+     .help = "write it after every N updates instead"},
+    {OPTION_TEXT, 0, "resume", AT(resume), "FILE",
+     .help = "go on from a checkpoint, with its options; TEXT and -o are given "
+             "again, and --epochs and --updates may grow"},
+    {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
+     .help = "threads (default: all cores)"},
+    {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",
+     .help = "cpu level: c, avx2 or avx512 (default: ELMAN_ISA, or the best)"},
+    {OPTION_FLAG, 0, "quiet", AT(quiet), .help = "no progress line"},
+    {OPTION_FLAG, 0, "json", AT(json),
+     .help = "at the end, one JSON object on stdout"},
+};
+
+static const int64_t default_embed[] = {
+    [ELMAN_CHAR] = 0, [ELMAN_WORD] = 128, [ELMAN_BYTE] = 0};
+static const double default_lr[] = {[ELMAN_SGD] = 1,
+                                    [ELMAN_MOMENTUM] = 0.1,
+                                    [ELMAN_ADAM] = 0.003,
+                                    [ELMAN_ADAMW] = 0.003,
+                                    [ELMAN_RMSPROP] = 0.001};
+
+const grammar recipe_grammar = {
+    .command = "train",
+    .operands = "TEXT... -o MODEL",
+    .summary = "Learns a language model from text files (- is stdin).",
+    .example = "  elman train book.txt -o book.safetensors --valid-fraction 0.1\n"
+               "  elman sample book.safetensors --prompt \"It was \"",
+    GRAMMAR_OPTIONS(table),
+    .least = 1,
+    .most = -1,
+};
+
+/* ---- Options that belong together ----------------------------------------*/
+
+/* The first option means something only where the second has this value. */
+static const struct {
+    const char *name, *owner;
+    int value;
+} owned[] = {
+    {"context", "cell", ELMAN_CELL_NONE},
+    {"momentum", "optimizer", ELMAN_MOMENTUM},
+    {"gamma", "schedule", ELMAN_STEP},
+    {"every", "schedule", ELMAN_STEP},
+    {"warmup", "schedule", ELMAN_COSINE},
+    {"floor", "schedule", ELMAN_COSINE},
+    {"patience", "schedule", ELMAN_HALVE},
+};
+
+static int given(const arguments *a, const char *name)
+{
+    return option_given(&recipe_grammar, a, name);
+}
+
+static int check_owned(const recipe *r, const arguments *a)
+{
+    const char *command = recipe_grammar.command;
+
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
+        const option *owner = option_find(&recipe_grammar, owned[i].owner);
+        recipe fitting = *r;
+        char has[64], needs[64];
+
+        *(int *)((char *)&fitting + owner->offset) = owned[i].value;
+        if (!given(a, owned[i].name) || option_equal(owner, r, &fitting))
+            continue;
+        option_show(owner, r, has, sizeof has);
+        option_show(owner, &fitting, needs, sizeof needs);
+        return complain_usage(command, "--%s means nothing with %s (it needs "
+                                       "%s)",
+                              owned[i].name, has, needs);
+    }
+    return DONE;
+}
+
+static int check_together(const recipe *r, const arguments *a)
+{
+    const char *command = recipe_grammar.command;
+    const int validated = r->valid != NULL || r->valid_fraction > 0;
+
+    if (r->output == NULL)
+        return complain_usage(command, "no model file is named (-o FILE)");
+    if (r->valid != NULL && r->valid_fraction > 0)
+        return complain_usage(command,
+                              "--valid and --valid-fraction are two ways to "
+                              "say what is held out (give one)");
+    if (r->schedule == ELMAN_HALVE && !validated)
+        return complain_usage(command, "--schedule halve needs a validation "
+                                       "(--valid or --valid-fraction)");
+    if (r->epochs == 0 && r->updates == 0)
+        return complain_usage(command, "the run would not end (give --epochs "
+                                       "or --updates)");
+    if (r->cell == ELMAN_CELL_NONE && r->layers > 1)
+        return complain_usage(command, "--layers %lld: --cell none has one "
+                                       "layer",
+                              (long long)r->layers);
+    if (strcmp(r->output, "-") == 0 &&
+        (r->json || (r->log != NULL && strcmp(r->log, "-") == 0)))
+        return complain_usage(command, "the model would be mixed with other "
+                                       "output (-o - goes with neither --json "
+                                       "nor --log -)");
+    return check_owned(r, a);
+}
+
+int recipe_complete(recipe *r, const arguments *a)
+{
+    if (r->resume == NULL) {
+        if (!given(a, "embed"))
+            r->embed = default_embed[r->level];
+        if (!given(a, "lr"))
+            r->lr = default_lr[r->optimizer];
+        if (given(a, "updates") && r->updates > 0 && !given(a, "epochs"))
+            r->epochs = 0;
+    }
+    return check_together(r, a);
+}
+
+/* ---- To and from the library ---------------------------------------------*/
+
+void recipe_describe(const recipe *r, elman_train_desc *out)
+{
+    *out = (elman_train_desc)ELMAN_TRAIN_DESC;
+    out->model.cell = (elman_cell)r->cell;
+    out->model.activation = (elman_activation)r->activation;
+    out->model.dtype = (elman_dtype)r->dtype;
+    out->model.hidden = r->hidden;
+    out->model.layers = (int)r->layers;
+    out->model.embed = r->embed;
+    if (r->cell == ELMAN_CELL_NONE)
+        out->model.context = r->context;
+
+    out->optimizer.kind = (elman_optimizer_kind)r->optimizer;
+    out->optimizer.dtype = (elman_dtype)r->dtype;
+    out->optimizer.momentum = r->momentum;
+    out->optimizer.weight_decay = r->weight_decay;
+    out->optimizer.clip = r->clip;
+
+    out->schedule.kind = (elman_schedule_kind)r->schedule;
+    out->schedule.lr = r->lr;
+    if (r->schedule == ELMAN_STEP) {
+        out->schedule.gamma = r->gamma;
+        out->schedule.every = r->every;
+    } else if (r->schedule == ELMAN_COSINE) {
+        out->schedule.warmup = r->warmup;
+        out->schedule.floor = r->floor;
+    } else if (r->schedule == ELMAN_HALVE) {
+        out->schedule.patience = r->patience;
+    }
+
+    out->loss = (elman_reduction)r->loss;
+    out->sampling = (elman_sampling)r->sampling;
+    out->batch = r->batch;
+    out->steps = r->steps;
+    out->epochs = r->epochs;
+    out->updates = r->updates;
+    out->seed = (uint64_t)r->seed;
+    out->valid_fraction = r->valid_fraction;
+}
+
+/* The inverse: changes of r what a checkpoint holds. */
+static void understand(recipe *r, const elman_train_desc *d,
+                       const elman_vocab *vocab)
+{
+    r->level = (int)elman_vocab_level(vocab);
+    r->normalize = (int)elman_vocab_normalize(vocab);
+
+    r->cell = (int)d->model.cell;
+    r->activation = (int)d->model.activation;
+    r->dtype = (int)d->model.dtype;
+    r->hidden = d->model.hidden;
+    r->layers = d->model.layers > 0 ? d->model.layers : 1;
+    r->embed = d->model.embed;
+    if (r->cell == ELMAN_CELL_NONE)
+        r->context = d->model.context;
+
+    r->optimizer = (int)d->optimizer.kind;
+    r->momentum = d->optimizer.momentum;
+    r->weight_decay = d->optimizer.weight_decay;
+    r->clip = d->optimizer.clip;
+
+    r->schedule = (int)d->schedule.kind;
+    r->lr = d->schedule.lr;
+    if (r->schedule == ELMAN_STEP) {
+        r->gamma = d->schedule.gamma;
+        r->every = d->schedule.every;
+    } else if (r->schedule == ELMAN_COSINE) {
+        r->warmup = d->schedule.warmup;
+        r->floor = d->schedule.floor;
+    } else if (r->schedule == ELMAN_HALVE) {
+        r->patience = d->schedule.patience;
+    }
+
+    r->loss = (int)d->loss;
+    r->sampling = (int)d->sampling;
+    r->batch = d->batch;
+    r->steps = d->steps;
+    r->epochs = d->epochs;
+    r->updates = d->updates;
+    r->seed = (int64_t)d->seed;
+    r->valid_fraction = d->valid_fraction;
+}
+
+int recipe_recall(recipe *r, const arguments *a, const char *file,
+                  const elman_train_desc *desc, const elman_vocab *vocab)
+{
+    recipe kept = *r;
+
+    understand(&kept, desc, vocab);
+    for (int i = 0; i < recipe_grammar.option_count; i++) {
+        const option *o = &table[i];
+        char now[64], then[64];
+
+        if (o->memory == MEMORY_NONE)
+            continue;
+        if (!a->given[i])
+            option_copy(o, r, &kept);
+        else if (o->memory == MEMORY_FIXED && !option_equal(o, r, &kept)) {
+            option_show(o, r, now, sizeof now);
+            option_show(o, &kept, then, sizeof then);
+            return complain("%s: has %s, which cannot become %s", file, then,
+                            now);
+        }
+    }
+    return DONE;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* recipe.h - what `elman train` is asked to do: its options, their defaults,
+ * and how they agree with a checkpoint. */
+#ifndef RECIPE_H
+#define RECIPE_H
+
+#include "options.h"
+
+#include <elman.h>
+
+/* Choices are ints, in the order of the library's enumerations. */
+typedef struct recipe {
+    const char *output, *valid, *log, *checkpoint, *resume, *isa;
+    int level, normalize;
+    int64_t min_count, vocab_size, max_tokens;
+    int cell, activation, dtype;
+    int64_t hidden, layers, embed, context;
+    int64_t batch, steps, epochs, updates, seed;
+    int sampling, loss;
+    int optimizer, schedule;
+    double lr, momentum, weight_decay, clip;
+    double gamma, floor;
+    int64_t every, warmup, patience;
+    double valid_fraction;
+    int64_t checkpoint_every, threads;
+    int quiet, json;
+} recipe;
+
+extern const grammar recipe_grammar;
+
+/* Fills in the defaults that depend on other options, and checks that the
+ * options belong together.  DONE, or the exit status with the sentence
+ * written. */
+int recipe_complete(recipe *r, const arguments *given);
+/* For a run that goes on: options that were not given take the checkpoint's
+ * values, the others must agree with it.  file is the checkpoint's name. */
+int recipe_recall(recipe *r, const arguments *given, const char *file,
+                  const elman_train_desc *desc, const elman_vocab *vocab);
+void recipe_describe(const recipe *r, elman_train_desc *out);
+
+#endif

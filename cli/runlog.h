@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* runlog.h - the log of a training run: one JSON object a line. */
+#ifndef RUNLOG_H
+#define RUNLOG_H
+
+#include <elman.h>
+
+#include <stdio.h>
+
+typedef struct runlog {
+    FILE *file;       /* NULL: no log is wanted */
+    const char *path; /* borrowed */
+    int regular;      /* 1: a file that can be cut back */
+} runlog;
+
+/* mark < 0: a new log; else the log is cut back to mark bytes and goes on
+ * there.  path may be NULL (no log) or "-" (stdout).  FAILED with the sentence
+ * written; likewise below. */
+int runlog_open(runlog *log, const char *path, int64_t mark);
+int runlog_write(runlog *log, const elman_train_report *report,
+                 double tokens_per_second);
+/* Brings all lines to the disk and tells how many bytes they are, so that a
+ * checkpoint can keep the number. */
+int runlog_mark(runlog *log, int64_t *mark);
+int runlog_close(runlog *log);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include "product.h"
+#include "../base/team.h"
+
+#include <string.h>
+
+typedef struct spread {
+    const el_kernels *k;
+    const el_gemm *g;
+    int parts;
+    bool by_rows;
+} spread;
+
+static void gemm_part(void *arg, int part)
+{
+    const spread *const s = arg;
+    const el_kernels *const k = s->k;
+    el_gemm g = *s->g;
+    int64_t from, to;
+    if (s->by_rows) {
+        el_share(g.m, 1, s->parts, part, &from, &to);
+        g.m = to - from;
+        g.a = el_at(k, g.a, from * g.lda);
+        g.c = el_at(k, g.c, from * g.ldc);
+        g.init = g.init ? el_at(k, g.init, from * g.ldi) : NULL;
+        g.aux = g.aux ? el_at(k, g.aux, from * g.ldaux) : NULL;
+    } else {
+        el_share(g.n, EL_PANEL, s->parts, part, &from, &to);
+        g.n = to - from;
+        g.w = el_at(k, g.w, from * g.k);
+        g.c = el_at(k, g.c, from);
+        g.init = g.init ? el_at(k, g.init, from) : NULL;
+        g.aux = g.aux ? el_at(k, g.aux, from) : NULL;
+    }
+    if (g.m > 0 && g.n > 0)
+        k->gemm(&g);
+}
+
+/* Columns are split where every part gets about the same number of panels: a
+ * thread then meets the same weights in every step of a recurrence, and keeps
+ * them in its own cache.  Else rows. */
+void el_product(const elman_context *context, const el_kernels *k,
+                const el_gemm *g)
+{
+    const double work = 2.0 * (double)g->m * (double)g->n * (double)(g->k + 8);
+    const int parts = el_team_parts(context->team, work);
+    if (parts == 1) {
+        k->gemm(g);
+        return;
+    }
+    const int64_t panels = (g->n + EL_PANEL - 1) / EL_PANEL;
+    const bool even = panels % parts == 0 || panels >= 6 * parts;
+    spread s = {k, g, parts, !even && g->m >= 4 * parts};
+    el_team_run(context->team, parts, gemm_part, &s);
+}
+
+/* ---- Gradients of weights -------------------------------------------------
+ * A part owns tiles of the gradient.  For each block of steps it gathers
+ * SLICE rows at a time, in the order of the chain, of the tile's columns of a
+ * and of b, and multiplies those slices out of L2 into a tile of its own. */
+enum { TILE = 256, SLICE = 128 };
+
+typedef struct tiling {
+    int64_t n, m;         /* tile sizes */
+    int64_t down, across; /* tiles */
+    int64_t lda, ldb;     /* of the slices */
+} tiling;
+
+/* Strides that are no power of two keep the rows of a slice from falling into
+ * the same sets of a cache. */
+static int64_t slice_stride(int64_t width)
+{
+    return (width + EL_PANEL - 1) / EL_PANEL * EL_PANEL + EL_PANEL / 2;
+}
+
+static int64_t tile_width(int64_t n)
+{
+    const int64_t tiles = (n + TILE - 1) / TILE;
+    const int64_t even = (n + tiles - 1) / tiles;
+    return (even + EL_PANEL - 1) / EL_PANEL * EL_PANEL;
+}
+
+static tiling tile(int parts, int64_t n, int64_t m)
+{
+    tiling t = {.n = tile_width(n), .m = tile_width(m)};
+    t.across = (m + t.m - 1) / t.m;
+    t.down = (n + t.n - 1) / t.n;
+    while (t.down * t.across % parts != 0 && t.n > 2 * EL_PANEL) {
+        t.n -= EL_PANEL;
+        t.down = (n + t.n - 1) / t.n;
+    }
+    t.lda = slice_stride(t.n);
+    t.ldb = slice_stride(t.m);
+    return t;
+}
+
+static int64_t part_scratch(const tiling *t)
+{
+    return SLICE * (t->lda + t->ldb) + t->n * t->m;
+}
+
+typedef struct gradient_job {
+    const el_kernels *k;
+    const el_gradient *g;
+    tiling t;
+    int parts;
+} gradient_job;
+
+static void gather(const el_kernels *k, void *to, int64_t ld, const void *from,
+                   int64_t width, int64_t row, int64_t rows, int64_t first,
+                   int64_t columns)
+{
+    const size_t bytes = (size_t)columns * k->size;
+    for (int64_t i = 0; i < rows; ++i)
+        memcpy(el_at(k, to, i * ld), el_at(k, from, (row + i) * width + first),
+               bytes);
+}
+
+static void gradient_tile(const gradient_job *job, void *scratch, int64_t i0,
+                          int64_t j0)
+{
+    const el_kernels *const k = job->k;
+    const el_gradient *const g = job->g;
+    const tiling *const t = &job->t;
+    const int64_t n = g->n - i0 < t->n ? g->n - i0 : t->n;
+    const int64_t m = g->m - j0 < t->m ? g->m - j0 : t->m;
+    void *const a = scratch;
+    void *const b = el_at(k, a, SLICE * t->lda);
+    void *const c = el_at(k, b, SLICE * t->ldb);
+    el_outer outer = {.n = n,
+                      .k = m,
+                      .a = a,
+                      .lda = t->lda,
+                      .b = b,
+                      .ldb = t->ldb,
+                      .c = c,
+                      .ldc = m};
+
+    int64_t end = g->run.steps;
+    while (end > 0) {
+        const int64_t begin = (end - 1) / EL_BLOCK_STEPS * EL_BLOCK_STEPS;
+        memset(c, 0, (size_t)(n * m) * k->size);
+        outer.rows = 0;
+        for (int64_t s = end - 1; s >= begin; --s) {
+            const int64_t row = el_first_row(g->run, s);
+            const int64_t rows = el_active(g->run, s);
+            for (int64_t done = 0; done < rows;) {
+                int64_t some = SLICE - outer.rows;
+                some = rows - done < some ? rows - done : some;
+                gather(k, el_at(k, a, outer.rows * t->lda), t->lda, g->a, g->n,
+                       row + done, some, i0, n);
+                gather(k, el_at(k, b, outer.rows * t->ldb), t->ldb, g->b, g->m,
+                       row + done, some, j0, m);
+                outer.rows += some;
+                done += some;
+                if (outer.rows == SLICE) {
+                    k->outer(&outer);
+                    outer.rows = 0;
+                }
+            }
+        }
+        if (outer.rows > 0)
+            k->outer(&outer);
+        for (int64_t i = 0; i < n; ++i)
+            k->add(el_at(k, g->grad, (i0 + i) * g->m + j0), el_at(k, c, i * m),
+                   m);
+        end = begin;
+    }
+}
+
+static void gradient_part(void *arg, int part)
+{
+    const gradient_job *const job = arg;
+    void *const scratch =
+        el_at(job->k, job->g->scratch, part * part_scratch(&job->t));
+    int64_t from, to;
+    el_share(job->t.down * job->t.across, 1, job->parts, part, &from, &to);
+    for (int64_t i = from; i < to; ++i)
+        gradient_tile(job, scratch, i / job->t.across * job->t.n,
+                      i % job->t.across * job->t.m);
+}
+
+size_t el_gradient_scratch(const elman_context *context, const el_kernels *k,
+                           int64_t n, int64_t m)
+{
+    const int size = el_team_size(context->team);
+    size_t most = 0;
+    for (int parts = 1; parts <= size; ++parts) {
+        const tiling t = tile(parts, n, m);
+        const size_t bytes = (size_t)parts * (size_t)part_scratch(&t) * k->size;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+void el_product_gradient(const elman_context *context, const el_kernels *k,
+                         const el_gradient *g)
+{
+    const double work =
+        2.0 * (double)el_rows(g->run) * (double)g->n * (double)g->m;
+    const int parts = el_team_parts(context->team, work);
+    gradient_job job = {k, g, tile(parts, g->n, g->m), parts};
+    el_team_run(context->team, parts, gradient_part, &job);
+}
+
+void el_sum_gradient(const el_kernels *k, el_run run, const void *a, int64_t n,
+                     void *grad, void *grad2, void *scratch)
+{
+    int64_t end = run.steps;
+    while (end > 0) {
+        const int64_t begin = (end - 1) / EL_BLOCK_STEPS * EL_BLOCK_STEPS;
+        memset(scratch, 0, (size_t)n * k->size);
+        for (int64_t s = end - 1; s >= begin; --s)
+            k->add_rows(scratch, el_at(k, a, el_first_row(run, s) * n), n, NULL,
+                        el_active(run, s), n);
+        if (grad)
+            k->add(grad, scratch, n);
+        if (grad2)
+            k->add(grad2, scratch, n);
+        end = begin;
+    }
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include "decoder.h"
+
+#include <string.h>
+
+elman_status el_decoder_create(const elman_context *context,
+                               const el_kernels *k, int64_t hidden,
+                               int64_t classes, el_views *views,
+                               el_decoder *out)
+{
+    *out = (el_decoder){
+        .context = context, .k = k, .hidden = hidden, .classes = classes};
+    elman_status s = el_views_add(context, views, "decoder.", "weight", classes,
+                                  hidden, &out->weight);
+    if (!s)
+        s = el_views_add(context, views, "decoder.", "bias", classes, -1,
+                         &out->bias);
+    if (s)
+        return s;
+    const int64_t forward = el_packed_count(classes, hidden);
+    const int64_t backward = el_packed_count(hidden, classes);
+    if ((out->out = el_alloc_array(context, forward, k->size)) &&
+        (out->back = el_alloc_array(context, backward, k->size)) &&
+        (out->bias_row = el_alloc_array(context, classes, k->size)))
+        return ELMAN_OK;
+    el_decoder_free(out);
+    return ELMAN_ENOMEM;
+}
+
+void el_decoder_free(el_decoder *d)
+{
+    if (!d->context)
+        return;
+    el_free(d->context, d->out);
+    el_free(d->context, d->back);
+    el_free(d->context, d->bias_row);
+    *d = (el_decoder){0};
+}
+
+void el_decoder_pack(el_decoder *d, const void *weights)
+{
+    const void *const w = el_at(d->k, weights, d->weight);
+    d->k->pack_rows(d->out, w, d->hidden, d->classes, d->hidden);
+    d->k->pack_columns(d->back, w, d->hidden, d->hidden, d->classes);
+    memcpy(d->bias_row, el_at(d->k, weights, d->bias),
+           (size_t)d->classes * d->k->size);
+}
+
+void el_decoder_forward(const el_decoder *d, int64_t rows, const void *h,
+                        void *logits)
+{
+    el_product(d->context, d->k,
+               &(el_gemm){.m = rows,
+                          .n = d->classes,
+                          .k = d->hidden,
+                          .a = h,
+                          .lda = d->hidden,
+                          .w = d->out,
+                          .init = d->bias_row,
+                          .c = logits,
+                          .ldc = d->classes});
+}
+
+void el_decoder_backward(const el_decoder *d, el_run run, const void *h,
+                         const void *dlogits, void *dh, void *grad,
+                         void *scratch)
+{
+    el_product(d->context, d->k,
+               &(el_gemm){.m = el_rows(run),
+                          .n = d->hidden,
+                          .k = d->classes,
+                          .a = dlogits,
+                          .lda = d->classes,
+                          .w = d->back,
+                          .c = dh,
+                          .ldc = d->hidden});
+    el_product_gradient(d->context, d->k,
+                        &(el_gradient){.run = run,
+                                       .n = d->classes,
+                                       .m = d->hidden,
+                                       .a = dlogits,
+                                       .b = h,
+                                       .grad = el_at(d->k, grad, d->weight),
+                                       .scratch = scratch});
+    el_sum_gradient(d->k, run, dlogits, d->classes, el_at(d->k, grad, d->bias),
+                    NULL, scratch);
+}
+
+size_t el_decoder_scratch(const el_decoder *d)
+{
+    const size_t product =
+        el_gradient_scratch(d->context, d->k, d->classes, d->hidden);
+    const size_t bias = (size_t)d->classes * d->k->size;
+    return product > bias ? product : bias;
+}

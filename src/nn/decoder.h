@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* decoder.h - the output layer: logits o = h W_hq' + b_q. */
+#ifndef EL_DECODER_H
+#define EL_DECODER_H
+
+#include "../cell/product.h"
+#include "views.h"
+
+typedef struct el_decoder {
+    const elman_context *context;
+    const el_kernels *k;
+    int64_t hidden, classes; /* H, V */
+    int64_t weight, bias;    /* where they begin in the flat block */
+    void *out, *back;        /* packed for products with W', and with W */
+    void *bias_row;          /* [V] */
+} el_decoder;
+
+elman_status el_decoder_create(const elman_context *context,
+                               const el_kernels *k, int64_t hidden,
+                               int64_t classes, el_views *views,
+                               el_decoder *out);
+void el_decoder_free(el_decoder *decoder);
+void el_decoder_pack(el_decoder *decoder, const void *weights);
+
+/* logits [rows,V] of h [rows,H] */
+void el_decoder_forward(const el_decoder *decoder, int64_t rows, const void *h,
+                        void *logits);
+/* dh [rows,H] out; grad is the whole flat block, added to. */
+void el_decoder_backward(const el_decoder *decoder, el_run run, const void *h,
+                         const void *dlogits, void *dh, void *grad,
+                         void *scratch);
+size_t el_decoder_scratch(const el_decoder *decoder);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "optimizer.h"
+#include "../base/real.h"
+#include "../base/team.h"
+
+#include <math.h>
+
+/* The norm's sum is cut here, and added up in order, whoever made the parts. */
+enum { CHUNK = 16384 };
+
+static int64_t chunks(int64_t count)
+{
+    return (count + CHUNK - 1) / CHUNK;
+}
+
+elman_status el_optimizer_create(const elman_context *context,
+                                 const elman_optimizer_desc *desc,
+                                 int64_t count, elman_optimizer **out)
+{
+    elman_optimizer *const o = el_alloc(context, sizeof *o);
+    if (!o)
+        return ELMAN_ENOMEM;
+    o->context = context;
+    o->k = desc->dtype == ELMAN_F64 ? context->f64 : context->f32;
+    o->desc = *desc;
+    o->count = count;
+    const bool one = desc->kind != ELMAN_SGD;
+    const bool two = desc->kind == ELMAN_ADAM || desc->kind == ELMAN_ADAMW;
+    if ((one && !(o->m = el_alloc_array(context, count, o->k->size))) ||
+        (two && !(o->v = el_alloc_array(context, count, o->k->size))) ||
+        !(o->parts =
+              el_alloc_array(context, chunks(count), sizeof *o->parts))) {
+        el_optimizer_free(o);
+        return ELMAN_ENOMEM;
+    }
+    *out = o;
+    return ELMAN_OK;
+}
+
+void el_optimizer_free(elman_optimizer *o)
+{
+    if (!o)
+        return;
+    el_free(o->context, o->m);
+    el_free(o->context, o->v);
+    el_free(o->context, o->parts);
+    el_free(o->context, o);
+}
+
+typedef struct pass {
+    elman_optimizer *o;
+    el_update update;
+    char *weights;
+    const char *grad;
+    int parts;
+} pass;
+
+static void *at(const elman_optimizer *o, const void *p, int64_t i)
+{
+    return p ? (char *)p + i * (int64_t)o->k->size : NULL;
+}
+
+static void norm_part(void *arg, int part)
+{
+    const pass *const p = arg;
+    const elman_optimizer *const o = p->o;
+    int64_t from, to;
+    el_share(chunks(o->count), 1, p->parts, part, &from, &to);
+    for (int64_t i = from; i < to; ++i) {
+        const int64_t left = o->count - i * CHUNK;
+        o->parts[i] = o->k->sum_squares(at(o, p->grad, i * CHUNK),
+                                        left < CHUNK ? left : CHUNK);
+    }
+}
+
+static void update_part(void *arg, int part)
+{
+    const pass *const p = arg;
+    const elman_optimizer *const o = p->o;
+    int64_t from, to;
+    el_share(o->count, CHUNK, p->parts, part, &from, &to);
+    if (from < to)
+        o->k->update(&p->update, at(o, p->weights, from), at(o, p->grad, from),
+                     at(o, o->m, from), at(o, o->v, from), to - from);
+}
+
+elman_status el_optimizer_step(elman_optimizer *o, double lr, void *weights,
+                               const void *grad, double *norm)
+{
+    el_team *const team = o->context->team;
+    const elman_optimizer_desc *const d = &o->desc;
+    pass p = {.o = o,
+              .weights = weights,
+              .grad = grad,
+              .parts = el_team_parts(team, 16.0 * (double)o->count)};
+    el_team_run(team, p.parts, norm_part, &p);
+    double sum = 0;
+    for (int64_t i = 0; i < chunks(o->count); ++i)
+        sum += o->parts[i];
+    const double length = sqrt(sum);
+    if (norm)
+        *norm = length;
+    if (!(length < INFINITY))
+        return el_fail(ELMAN_EINVAL,
+                       "the gradient is not finite (a smaller learning rate, "
+                       "or clipping, may help)");
+
+    const int64_t t = o->steps + 1;
+    const double limit = d->clip / (length + 1e-6);
+    p.update = (el_update){.kind = d->kind,
+                           .lr = lr,
+                           .momentum = d->momentum,
+                           .beta1 = d->beta1,
+                           .beta2 = d->beta2,
+                           .alpha = d->alpha,
+                           .eps = d->eps,
+                           .weight_decay = d->weight_decay,
+                           .grad_scale = d->clip > 0 && limit < 1 ? limit : 1,
+                           .correction1 = 1 - el_powi64(d->beta1, t),
+                           .correction2 = 1 - el_powi64(d->beta2, t)};
+    el_team_run(team, p.parts, update_part, &p);
+    o->steps = t;
+    return ELMAN_OK;
+}

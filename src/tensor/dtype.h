@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* dtype.h - sizes of elements and shapes, by arithmetic that cannot
+ * overflow. */
+#ifndef EL_DTYPE_H
+#define EL_DTYPE_H
+
+#include <elman.h>
+#include <stdbool.h>
+
+/* Bytes of one element; 0 for no dtype. */
+size_t el_dtype_size(elman_dtype dtype);
+
+/* False where the result does not fit; out is then undefined. */
+static inline bool el_add(int64_t a, int64_t b, int64_t *out)
+{
+    return !__builtin_add_overflow(a, b, out);
+}
+
+static inline bool el_mul(int64_t a, int64_t b, int64_t *out)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+
+/* Elements and bytes of a shape; false where a dimension is negative, the
+ * dtype is none, or a product of leading dimensions does not fit.  A shape of
+ * rank 0 has one element. */
+bool el_shape_size(const int64_t *shape, int rank, elman_dtype dtype,
+                   int64_t *count, int64_t *bytes);
+
+#endif
