@@ -62,7 +62,7 @@ typedef struct number_text {
     char text[48];
 } number_text;
 
-number_text grouped(int64_t value); /* 87,580 */
+number_text grouped(int64_t value);     /* 87,580 */
 number_text clock_time(double seconds); /* 0:07, 1:02:03 */
 number_text shortest(double value);     /* reads back as the same number */
 

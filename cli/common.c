@@ -26,8 +26,7 @@ static void put_printable(const char *text)
 
 static void put_sentence(const char *text)
 {
-    const char *place =
-        stdin_path[0] != '\0' ? strstr(text, stdin_path) : NULL;
+    const char *place = stdin_path[0] != '\0' ? strstr(text, stdin_path) : NULL;
 
     if (place == text) {
         put_printable("standard input");
@@ -178,8 +177,7 @@ number_text grouped(int64_t value)
 {
     number_text out;
     char digits[24];
-    const int size =
-        snprintf(digits, sizeof digits, "%lld", (long long)value);
+    const int size = snprintf(digits, sizeof digits, "%lld", (long long)value);
     char *place = out.text;
 
     for (int i = 0; i < size; i++) {

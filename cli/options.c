@@ -73,8 +73,8 @@ static const char *choice_word(const char *list, int place, int *size)
 static int wrong_value(const char *command, const option *o, const char *value,
                        const char *expected)
 {
-    return complain_usage(command, "--%s '%s' is not possible (it is %s)",
-                          o->name, value, expected);
+    return complain_usage(command, "--%s is '%s' (it should be %s)", o->name,
+                          value, expected);
 }
 
 static int read_int(const char *command, const option *o, const char *value,
@@ -87,10 +87,10 @@ static int read_int(const char *command, const option *o, const char *value,
     const long long x = strtoll(value, &end, 10);
     if (strspn(digits, "0123456789") != strlen(digits) || *digits == '\0')
         return wrong_value(command, o, value, "a whole number");
-    if (errno == ERANGE || !in_range(o->range, (double)x))
-        return wrong_value(command, o, value,
-                           o->range == RANGE_ANY ? "less than 2 to the 63"
-                                                 : ranges[o->range].words);
+    if (errno == ERANGE)
+        return wrong_value(command, o, value, "below 2 to the 63");
+    if (!in_range(o->range, (double)x))
+        return wrong_value(command, o, value, ranges[o->range].words);
     *(int64_t *)field(o, values) = x;
     return OPTIONS_READ;
 }
@@ -163,7 +163,8 @@ void option_show(const option *o, const void *values, char *text, size_t size)
                  shortest(*(const double *)value).text);
         break;
     case OPTION_CHOICE: {
-        const char *word = choice_word(o->choices, *(const int *)value, &length);
+        const char *word =
+            choice_word(o->choices, *(const int *)value, &length);
         snprintf(text, size, "--%s %.*s", o->name, length, word);
         break;
     }
@@ -260,10 +261,10 @@ static const char *nearest(const grammar *g, const char *name)
         const option *o = &g->options[i];
         if (o->kind == OPTION_HEADING || o->kind == OPTION_LATER)
             continue;
-        const int far = strlen(name) >= 3 &&
-                                strncmp(o->name, name, strlen(name)) == 0
-                            ? 0
-                            : distance(name, o->name);
+        const int far =
+            strlen(name) >= 3 && strncmp(o->name, name, strlen(name)) == 0
+                ? 0
+                : distance(name, o->name);
         if (far < least) {
             least = far;
             best = o->name;
@@ -281,9 +282,8 @@ static int unknown_option(const grammar *g, const char *name)
                               "unknown option --%s (elman %s --help lists "
                               "them)",
                               name, g->command);
-    return complain_usage(g->command,
-                          "unknown option --%s (did you mean --%s?)", name,
-                          meant);
+    return complain_usage(
+        g->command, "unknown option --%s (did you mean --%s?)", name, meant);
 }
 
 /* ---- Help ----------------------------------------------------------------*/
@@ -340,6 +340,8 @@ static void print_help(const grammar *g)
 {
     printf("usage: elman %s %s [OPTION]...\n\n%s\n", g->command, g->operands,
            g->summary);
+    if (g->options[0].kind != OPTION_HEADING)
+        putchar('\n');
     for (int i = 0; i < g->option_count; i++) {
         const option *o = &g->options[i];
         if (o->kind == OPTION_HEADING)
@@ -378,9 +380,9 @@ static int take_value(line *l, const option *o, const char *inside)
     }
     if (value == NULL) {
         if (l->next >= l->argc || strncmp(l->argv[l->next], "--", 2) == 0)
-            return complain_usage(
-                command, "--%s needs a value (%s)", o->name,
-                o->kind == OPTION_CHOICE ? o->choices : o->argument);
+            return complain_usage(command, "--%s needs a value (%s)", o->name,
+                                  o->kind == OPTION_CHOICE ? o->choices
+                                                           : o->argument);
         value = l->argv[l->next++];
     }
     return read_value(command, o, value, l->values);
@@ -441,9 +443,8 @@ static int take_words(line *l)
 static int check_operands(const grammar *g, const arguments *a)
 {
     if (a->operand_count < g->least)
-        return complain_usage(g->command,
-                              "something is missing (elman %s %s)", g->command,
-                              g->operands);
+        return complain_usage(g->command, "something is missing (elman %s %s)",
+                              g->command, g->operands);
     if (g->most >= 0 && a->operand_count > g->most)
         return complain_usage(g->command, "'%s' is too much (elman %s %s)",
                               a->operands[g->most], g->command, g->operands);

@@ -26,8 +26,7 @@ void progress_start(progress *p, int quiet, int64_t updates, int64_t epochs)
 static void show(progress *p, const elman_train_report *r, double seconds)
 {
     const double share = (double)(r->update - p->first_update);
-    const double left =
-        seconds / share * (double)(p->updates - r->update);
+    const double left = seconds / share * (double)(p->updates - r->update);
     const double rate = (double)(r->tokens - p->first_tokens) / seconds;
 
     if (p->terminal)
@@ -41,8 +40,8 @@ static void show(progress *p, const elman_train_report *r, double seconds)
     if (!isnan(p->valid_loss))
         fprintf(stderr, " (held out %.4g)", exp(p->valid_loss));
     if (seconds > 0)
-        fprintf(stderr, "  %s tokens/s  %s left",
-                grouped((int64_t)rate).text, clock_time(left).text);
+        fprintf(stderr, "  %s tokens/s  %s left", grouped((int64_t)rate).text,
+                clock_time(left).text);
     fputs(p->terminal ? "\033[K" : "\n", stderr);
     fflush(stderr);
     p->open = p->terminal;

@@ -8,15 +8,15 @@
 
 typedef struct progress {
     int quiet, terminal;
-    int open;              /* 1: an unfinished line is on the terminal */
-    int64_t epochs;        /* 0: no limit */
-    int64_t updates;       /* of the whole run */
-    int64_t first_update;  /* made before this start, */
-    int64_t first_tokens;  /* and predicted */
-    double start;          /* seconds */
-    double shown;          /* when the last line was written, */
-    double epoch_start;    /* and when this epoch began */
-    double valid_loss;     /* the last one; NaN before there is one */
+    int open;             /* 1: an unfinished line is on the terminal */
+    int64_t epochs;       /* 0: no limit */
+    int64_t updates;      /* of the whole run */
+    int64_t first_update; /* made before this start, */
+    int64_t first_tokens; /* and predicted */
+    double start;         /* seconds */
+    double shown;         /* when the last line was written, */
+    double epoch_start;   /* and when this epoch began */
+    double valid_loss;    /* the last one; NaN before there is one */
 } progress;
 
 /* updates and epochs are the run's; the rest of the time is counted from

@@ -10,6 +10,7 @@
 /* Every default of `elman train` is in this table, but for those that depend
  * on another option: they are below it. */
 #define AT(member) .offset = offsetof(recipe, member)
+/* clang-format off */
 static const option table[] = {
     {OPTION_HEADING, .help = "The model file"},
     {OPTION_TEXT, 'o', "output", AT(output), "FILE",
@@ -53,9 +54,9 @@ static const option table[] = {
     {OPTION_CHOICE, 0, "dtype", AT(dtype), .choices = "f32|f64",
      .later = "bf16", .memory = MEMORY_FIXED, .initial = "f32",
      .help = "arithmetic"},
-    {OPTION_LATER, 0, "proj"},
-    {OPTION_LATER, 0, "dropout"},
-    {OPTION_LATER, 0, "tie"},
+    {OPTION_LATER, .name = "proj"},
+    {OPTION_LATER, .name = "dropout"},
+    {OPTION_LATER, .name = "tie"},
 
     {OPTION_HEADING, .help = "Learning"},
     {OPTION_INT, 0, "epochs", AT(epochs), "N", .range = RANGE_NOT_NEGATIVE,
@@ -141,6 +142,7 @@ static const option table[] = {
     {OPTION_FLAG, 0, "json", AT(json),
      .help = "at the end, one JSON object on stdout"},
 };
+/* clang-format on */
 
 static const int64_t default_embed[] = {
     [ELMAN_CHAR] = 0, [ELMAN_WORD] = 128, [ELMAN_BYTE] = 0};
@@ -154,8 +156,9 @@ const grammar recipe_grammar = {
     .command = "train",
     .operands = "TEXT... -o MODEL",
     .summary = "Learns a language model from text files (- is stdin).",
-    .example = "  elman train book.txt -o book.safetensors --valid-fraction 0.1\n"
-               "  elman sample book.safetensors --prompt \"It was \"",
+    .example =
+        "  elman train book.txt -o book.safetensors --valid-fraction 0.1\n"
+        "  elman sample book.safetensors --prompt \"It was \"",
     GRAMMAR_OPTIONS(table),
     .least = 1,
     .most = -1,
@@ -196,8 +199,9 @@ static int check_owned(const recipe *r, const arguments *a)
             continue;
         option_show(owner, r, has, sizeof has);
         option_show(owner, &fitting, needs, sizeof needs);
-        return complain_usage(command, "--%s means nothing with %s (it needs "
-                                       "%s)",
+        return complain_usage(command,
+                              "--%s means nothing with %s (it needs "
+                              "%s)",
                               owned[i].name, has, needs);
     }
     return DONE;
@@ -208,8 +212,6 @@ static int check_together(const recipe *r, const arguments *a)
     const char *command = recipe_grammar.command;
     const int validated = r->valid != NULL || r->valid_fraction > 0;
 
-    if (r->output == NULL)
-        return complain_usage(command, "no model file is named (-o FILE)");
     if (r->valid != NULL && r->valid_fraction > 0)
         return complain_usage(command,
                               "--valid and --valid-fraction are two ways to "
@@ -221,8 +223,9 @@ static int check_together(const recipe *r, const arguments *a)
         return complain_usage(command, "the run would not end (give --epochs "
                                        "or --updates)");
     if (r->cell == ELMAN_CELL_NONE && r->layers > 1)
-        return complain_usage(command, "--layers %lld: --cell none has one "
-                                       "layer",
+        return complain_usage(command,
+                              "--layers %lld: --cell none has one "
+                              "layer",
                               (long long)r->layers);
     if (strcmp(r->output, "-") == 0 &&
         (r->json || (r->log != NULL && strcmp(r->log, "-") == 0)))
@@ -234,14 +237,17 @@ static int check_together(const recipe *r, const arguments *a)
 
 int recipe_complete(recipe *r, const arguments *a)
 {
-    if (r->resume == NULL) {
-        if (!given(a, "embed"))
-            r->embed = default_embed[r->level];
-        if (!given(a, "lr"))
-            r->lr = default_lr[r->optimizer];
-        if (given(a, "updates") && r->updates > 0 && !given(a, "epochs"))
-            r->epochs = 0;
-    }
+    if (r->output == NULL)
+        return complain_usage(recipe_grammar.command,
+                              "no model file is named (-o FILE)");
+    if (r->resume != NULL)
+        return DONE;
+    if (!given(a, "embed"))
+        r->embed = default_embed[r->level];
+    if (!given(a, "lr"))
+        r->lr = default_lr[r->optimizer];
+    if (given(a, "updates") && r->updates > 0 && !given(a, "epochs"))
+        r->epochs = 0;
     return check_together(r, a);
 }
 
@@ -351,5 +357,5 @@ int recipe_recall(recipe *r, const arguments *a, const char *file,
                             now);
         }
     }
-    return DONE;
+    return check_together(r, a);
 }

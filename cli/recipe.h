@@ -29,8 +29,8 @@ typedef struct recipe {
 extern const grammar recipe_grammar;
 
 /* Fills in the defaults that depend on other options, and checks that the
- * options belong together.  DONE, or the exit status with the sentence
- * written. */
+ * options belong together; for a run that goes on, recipe_recall does it.
+ * DONE, or the exit status with the sentence written; likewise below. */
 int recipe_complete(recipe *r, const arguments *given);
 /* For a run that goes on: options that were not given take the checkpoint's
  * values, the others must agree with it.  file is the checkpoint's name. */

@@ -56,6 +56,8 @@ int runlog_open(runlog *log, const char *path, int64_t mark)
     log->file = fdopen(file, "w");
     if (log->file == NULL)
         goto fail;
+    /* Whoever follows the log sees whole lines, at once. */
+    setvbuf(log->file, NULL, _IOLBF, BUFSIZ);
     return DONE;
 fail:
     complain("%s: the log cannot be opened: %s", path, strerror(errno));

@@ -126,8 +126,8 @@ static int check_places(const run *r)
                                      same_file(paths[i], paths[k])))
                 return complain("%s: is named for two things", paths[i]);
     }
-    if (c->resume != NULL && (strcmp(c->output, c->resume) == 0 ||
-                              same_file(c->output, c->resume)))
+    if (c->resume != NULL &&
+        (strcmp(c->output, c->resume) == 0 || same_file(c->output, c->resume)))
         return complain("%s: is the checkpoint, and would be overwritten by "
                         "the model",
                         c->output);
@@ -321,56 +321,255 @@ static int checkpoint_due(const run *r)
     return every > 0 ? r->last.update % every == 0 : r->last.epoch_end;
 }
 
-/* Writes a word so that a shell reads it back. */
-static void quote(char *text, size_t size, const char *word)
+/* A text of limited room that a shell is to read back. */
+typedef struct command_text {
+    char text[3800];
+    size_t used;
+} command_text;
+
+static void put(command_text *c, const char *word)
+{
+    const size_t size = strlen(word);
+
+    if (c->used + size < sizeof c->text) {
+        memcpy(c->text + c->used, word, size + 1);
+        c->used += size;
+    }
+}
+
+static void put_word(command_text *c, const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                 "0123456789_-+=./,:@%";
-    size_t used = strlen(text);
     const int bare = *word != '\0' && strspn(word, plain) == strlen(word);
 
-#define PUT(c) (used + 1 < size ? (void)(text[used++] = (c)) : (void)0)
-    PUT(' ');
-    if (!bare)
-        PUT('\'');
+    put(c, c->used > 0 ? " " : "");
+    put(c, bare ? "" : "'");
     for (; *word != '\0'; word++) {
-        PUT(*word);
-        if (*word == '\'') { /* ' is written '\'' */
-            PUT('\\');
-            PUT('\'');
-            PUT('\'');
-        }
+        const char letter[2] = {*word, '\0'};
+        put(c, *word == '\'' ? "'\\''" : letter);
     }
-    if (!bare)
-        PUT('\'');
-#undef PUT
-    text[used] = '\0';
+    put(c, bare ? "" : "'");
 }
 
-/* Stops where the run stands, and says how it goes on. */
+/* The command that goes on where this run stands. */
+static void resume_command(const run *r, command_text *c)
+{
+    put_word(c, program_name);
+    put_word(c, r->argv[0]);
+    put_word(c, "--resume");
+    put_word(c, r->checkpoint);
+    for (int i = 1; i < r->argc; i++) {
+        if (strcmp(r->argv[i], "--resume") == 0)
+            i++;
+        else if (strncmp(r->argv[i], "--resume=", 9) != 0)
+            put_word(c, r->argv[i]);
+    }
+}
+
 static int stop(run *r)
 {
-    const recipe *c = &r->recipe;
-    char command[3500] = "";
+    command_text command = {.used = 0};
 
     progress_end(&r->progress);
     if (r->kept_update != r->last.update && write_checkpoint(r) != DONE)
         return FAILED;
-    for (int i = 0; i < r->argc; i++) {
-        const char *word = r->argv[i];
-        if (strcmp(word, "--resume") == 0)
-            i++;
-        else if (strncmp(word, "--resume=", 9) != 0)
-            quote(command, sizeof command, word);
-    }
-    return complain("%s after update %lld of %lld; to go on: %s%s --resume%s",
+    resume_command(r, &command);
+    return complain("%s after update %lld of %lld; to go on: %s",
                     interrupted == SIGINT ? "interrupted" : "ended",
                     (long long)r->last.update,
                     (long long)elman_trainer_total_updates(r->trainer),
-                    program_name, command,
-                    (quote(strcpy(command + sizeof command / 2, ""),
-                           sizeof command / 2, r->checkpoint),
-                     command + sizeof command / 2),
-                    c->output);
+                    command.text);
+}
+
+/* One update with all that follows from it. */
+static int advance(run *r)
+{
+    elman_train_report report = ELMAN_TRAIN_REPORT;
+    const double begin = now_seconds();
+
+    if (elman_trainer_step(r->trainer, &report) != ELMAN_OK) {
+        progress_end(&r->progress);
+        return complain_library();
+    }
+    if (report.done && r->last.update > 0) {
+        r->last.done = 1;
+        return DONE;
+    }
+    const int64_t tokens = report.tokens - r->last.tokens;
+    r->last = report;
+    if (report.done)
+        return DONE;
+    if (runlog_write(&r->log, &report,
+                     (double)tokens / (now_seconds() - begin)) != DONE)
+        return FAILED;
+    progress_update(&r->progress, &report, tokens);
+    if (checkpoint_due(r) && write_checkpoint(r) != DONE)
+        return FAILED;
+    return DONE;
+}
+
+static int train(run *r)
+{
+    const int64_t total = elman_trainer_total_updates(r->trainer);
+
+    progress_start(&r->progress, r->recipe.quiet, total, r->recipe.epochs);
+    catch_signals();
+    while (!r->last.done) {
+        if (advance(r) != DONE)
+            return FAILED;
+        if (interrupted && !r->last.done && r->last.update < total)
+            return stop(r);
+    }
+    progress_end(&r->progress);
+    if (checkpoint_wanted(r) && r->kept_update != r->last.update)
+        return write_checkpoint(r);
+    return DONE;
+}
+
+/* ---- The end -------------------------------------------------------------*/
+
+/* Writes the model to a file for a moment, and from there to stdout. */
+static int save_to_stdout(const run *r)
+{
+    static char block[1 << 16];
+    const char *folder = getenv("TMPDIR");
+    char name[4096];
+    FILE *file = NULL;
+    size_t size;
+    int status = FAILED;
+
+    if (folder == NULL || *folder == '\0')
+        folder = "/tmp";
+    snprintf(name, sizeof name, "%s/elman-model.XXXXXX", folder);
+    const int made = mkstemp(name);
+    if (made < 0)
+        return complain("%s: no temporary file can be made there: %s", folder,
+                        strerror(errno));
+    close(made);
+    if (elman_trainer_save(r->trainer, name) != ELMAN_OK) {
+        complain_library();
+        goto end;
+    }
+    file = fopen(name, "rb");
+    if (file == NULL) {
+        complain("%s: %s", name, strerror(errno));
+        goto end;
+    }
+    while ((size = fread(block, 1, sizeof block, file)) > 0)
+        fwrite(block, 1, size, stdout);
+    status = ferror(file) ? complain("%s: could not be read", name) : DONE;
+    fclose(file);
+end:
+    unlink(name);
+    return status;
+}
+
+static int save(const run *r)
+{
+    if (strcmp(r->recipe.output, "-") == 0)
+        return save_to_stdout(r);
+    if (elman_trainer_save(r->trainer, r->recipe.output) != ELMAN_OK)
+        return complain_library();
+    return DONE;
+}
+
+static void tell(const run *r)
+{
+    const elman_train_report *last = &r->last;
+    const int64_t parameters =
+        elman_lm_parameters(elman_trainer_lm(r->trainer));
+
+    fprintf(
+        stderr, "%s: %s parameters, %s updates in %s, perplexity %.4g",
+        r->recipe.output, grouped(parameters).text, grouped(last->update).text,
+        clock_time(progress_seconds(&r->progress)).text, exp(last->epoch_loss));
+    if (!isnan(last->best_valid_loss))
+        fprintf(stderr, ", held out %.4g (after epoch %lld, which was kept)",
+                exp(last->best_valid_loss), (long long)last->best_epoch);
+    putc('\n', stderr);
+}
+
+static void print_json(const run *r)
+{
+    const elman_train_report *last = &r->last;
+    json j = {.file = stdout};
+
+    json_open(&j, NULL, '{');
+    json_text(&j, "model", r->recipe.output);
+    json_int(&j, "parameters",
+             elman_lm_parameters(elman_trainer_lm(r->trainer)));
+    json_int(&j, "updates", last->update);
+    json_int(&j, "epochs", last->epoch);
+    json_int(&j, "tokens", last->tokens);
+    json_real(&j, "loss", last->epoch_loss);
+    json_real(&j, "perplexity", exp(last->epoch_loss));
+    json_real(&j, "valid_loss", last->best_valid_loss);
+    json_real(&j, "valid_perplexity", exp(last->best_valid_loss));
+    json_int(&j, "best_epoch", last->best_epoch);
+    json_real(&j, "seconds", progress_seconds(&r->progress));
+    json_close(&j, '}');
+    putchar('\n');
+}
+
+static void finish(run *r)
+{
+    runlog_close(&r->log);
+    elman_trainer_destroy(&r->trainer);
+    elman_text_close(&r->valid);
+    elman_text_close(&r->text);
+    elman_vocab_destroy(&r->vocab);
+    elman_context_destroy(&r->context);
+    free(r->texts);
+    free(r->checkpoint);
+    arguments_free(&r->args);
+}
+
+static int run_train(run *r)
+{
+    elman_train_desc kept = ELMAN_TRAIN_DESC;
+    const recipe *c = &r->recipe;
+    int status = recipe_complete(&r->recipe, &r->args);
+
+    if (status == DONE)
+        status = context_open(c->threads, c->isa, &r->context);
+    if (status == DONE && c->resume != NULL)
+        status = recall(r, &kept);
+    if (status == DONE)
+        status = check_places(r);
+    if (status == DONE)
+        status = name_checkpoint(r);
+    if (status == DONE)
+        status = open_texts(r);
+    if (status == DONE)
+        status = check_vocab(r);
+    if (status == DONE)
+        status = make_trainer(r, &kept);
+    if (status == DONE)
+        status = runlog_open(&r->log, c->log, r->mark);
+    if (status == DONE)
+        status = train(r);
+    if (status == DONE)
+        status = runlog_close(&r->log);
+    if (status == DONE)
+        status = save(r);
+    if (status == DONE && !c->quiet)
+        tell(r);
+    if (status == DONE && c->json)
+        print_json(r);
+    return status;
+}
+
+int cmd_train(int argc, char **argv)
+{
+    run r = {.argc = argc, .argv = argv, .mark = -1, .kept_update = -1};
+    int status = options_read(&recipe_grammar, argc, argv, &r.recipe, &r.args);
+
+    if (status != OPTIONS_READ)
+        return status;
+    r.last = (elman_train_report)ELMAN_TRAIN_REPORT;
+    status = run_train(&r);
+    finish(&r);
+    return status;
 }

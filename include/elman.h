@@ -298,9 +298,8 @@ ELMAN_API void elman_state_random(elman_state *state, double stddev,
  * (1-e) on the target plus e/V on every class, each class's term times its
  * weight; the mean divides by the sum of the kept targets' weights. */
 
-#define ELMAN_IGNORE                                                           \
-    (-100) /* a target that is skipped: loss and gradient 0                    \
-            */
+/* A target that is skipped: its loss and gradient are 0. */
+#define ELMAN_IGNORE (-100)
 
 typedef enum elman_reduction { ELMAN_MEAN = 0, ELMAN_SUM = 1 } elman_reduction;
 

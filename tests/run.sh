@@ -27,6 +27,11 @@ WORK=$(mktemp -d "$ELMAN_BUILD/work/test.XXXXXX") || exit 1
 export ELMAN_SOURCE ELMAN_BUILD ELMAN ELMAN_GOLDEN ELMAN_SANITIZE ELMAN_PYTHON
 export ELMAN_SHARED CC UBSAN_OPTIONS TSAN_OPTIONS WORK
 
+# Some kernels randomise addresses more than a sanitizer's map of memory bears.
+if [ -n "$ELMAN_SANITIZE" ] && setarch -R true 2>/dev/null; then
+    set -- setarch -R "$@"
+fi
+
 "$@"
 status=$?
 if [ $status -eq 0 ] || [ $status -eq 77 ]; then

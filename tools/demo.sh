@@ -48,6 +48,7 @@ else
 fi
 
 size=$(wc -c <"$folder/text.txt")
+[ "$size" -gt 0 ] || die "${book:-the text}: is empty"
 lines=$(head -c $((size * 9 / 10)) "$folder/text.txt" | wc -l)
 [ "$lines" -gt 0 ] ||
     die "${book:-the text}: no line ends in the first nine tenths of it (a" \

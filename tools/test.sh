@@ -15,8 +15,9 @@ shift
 rm -rf "$build/work" "$build/tests.xml"
 
 status=0
-ctest --test-dir "$build" --output-on-failure --no-tests=error \
-    --parallel "$(nproc)" --output-junit "$build/tests.xml" "$@" || status=$?
+ctest --test-dir "$build" --parallel "$(nproc)" --output-on-failure \
+    --no-label-summary --no-tests=error --output-junit "$build/tests.xml" \
+    "$@" || status=$?
 if [ ! -f "$build/tests.xml" ]; then
     echo '0 passed, 1 failed, 0 skipped'
     exit 1

@@ -70,7 +70,7 @@ void el_lookup_gradient(const el_kernels *k, const el_lookup_gradient_args *g)
             if (start[id] == at)
                 continue;
             memset(sum, 0, (size_t)g->n * k->size);
-            k->add_rows(sum, g->a, g->n, order + at, start[id] - at, g->n);
+            k->add_rows(sum, g->a, g->lda, order + at, start[id] - at, g->n);
             k->add_strided(el_at(k, g->grad, id * g->id_stride), g->stride, sum,
                            g->n);
         }

@@ -22,7 +22,8 @@ typedef struct el_lookup_gradient_args {
     el_run run;
     int64_t vocab, n;
     const int32_t *ids; /* [rows] */
-    const void *a;      /* [rows,n] */
+    const void *a;      /* [rows,n], */
+    int64_t lda;        /* so far apart */
     void *grad;
     int64_t id_stride, stride;
     void *scratch;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* safetensors.h - elman_tensors_* below the argument checks; see elman.h.
  *
- * What is written carries metadata "checksum": 16 hexadecimal digits, the
- * CRC-64/XZ of the whole file with these digits taken as zeros.  Where it is
- * there it must match; files of others have none. */
+ * What is written carries metadata "checksum": 16 hexadecimal digits in lower
+ * case, the CRC-64/XZ of the whole file with each of them taken as the digit
+ * '0'.  Where it is there it must match; files of others have none. */
 #ifndef EL_SAFETENSORS_H
 #define EL_SAFETENSORS_H
 
@@ -17,7 +17,18 @@ elman_status el_tensors_read(const elman_context *context, const char *path,
 elman_status el_tensors_parse(const elman_context *context, const char *name,
                               void *bytes, size_t size, elman_tensors **out);
 void el_tensors_free(elman_tensors *tensors);
-/* keep: as el_file_replace. */
+
+/* Tensors are in order of their data. */
+int el_tensors_count(const elman_tensors *tensors);
+const elman_tensor *el_tensors_at(const elman_tensors *tensors, int index);
+/* NULL if there is none. */
+const elman_tensor *el_tensors_find(const elman_tensors *tensors,
+                                    const char *name);
+const char *el_tensors_meta(const elman_tensors *tensors, const char *key);
+
+/* keep: as el_file_replace.  ELMAN_EINVAL: a name or key twice (the key
+ * "checksum" is taken), or more than the format can hold.  All else about the
+ * tensors is asserted. */
 elman_status el_tensors_write(const elman_context *context, const char *path,
                               const elman_tensor *tensors, int count,
                               const char *const *keys_values, int pairs,

@@ -59,10 +59,13 @@ static size_t page_size(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
+/* From the page of what was placed last up to the end. */
 static void protect(fence *f, int protection)
 {
-    assert_int_equal(
-        mprotect(f->first, (size_t)f->floats * sizeof(float), protection), 0);
+    char *const end = (char *)(f->first + f->floats);
+    char *const used = (char *)f->used;
+    char *const from = used - (uintptr_t)used % page_size();
+    assert_int_equal(mprotect(from, (size_t)(end - from), protection), 0);
 }
 
 void fence_create(fence *f, ptrdiff_t floats)
@@ -75,6 +78,7 @@ void fence_create(fence *f, ptrdiff_t floats)
     assert_ptr_not_equal(memory, MAP_FAILED);
     f->first = (float *)(void *)(memory + page);
     f->floats = (ptrdiff_t)(size / sizeof(float));
+    f->used = f->first;
     protect(f, PROT_READ | PROT_WRITE);
     signal(SIGSEGV, on_fault);
 }
@@ -105,7 +109,8 @@ matrix fence_place(fence *f, ptrdiff_t rows, ptrdiff_t columns,
     protect(f, PROT_READ | PROT_WRITE);
     float *const end = f->first + f->floats;
     float *const at = end - slack - room;
-    fill_garbage(at - MARGIN, end);
+    f->used = at - MARGIN;
+    fill_garbage(f->used, end);
     return (matrix){at, rows, columns, stride, at - MARGIN, end};
 }
 

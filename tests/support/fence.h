@@ -16,6 +16,7 @@
 typedef struct fence {
     float *first; /* at a page's beginning */
     ptrdiff_t floats;
+    float *used; /* from here on, by what was placed last */
 } fence;
 
 typedef struct matrix {

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* eval.c - `elman eval`: how well a model foretells a text. */
+#include "baseline.h"
+#include "cli.h"
+#include "options.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct eval_options {
+    const char *baseline, *isa;
+    int64_t max_tokens, threads;
+    int json;
+} eval_options;
+
+#define AT(member) .offset = offsetof(eval_options, member)
+/* clang-format off */
+static const option table[] = {
+    {OPTION_TEXT, 0, "baseline", AT(baseline), "FILE",
+     .help = "the text that the model learned from: tells what guessing and "
+             "counting on it would reach"},
+    {OPTION_INT, 0, "max-tokens", AT(max_tokens), "N",
+     .range = RANGE_NOT_NEGATIVE, .initial = "0",
+     .help = "only the first N tokens; 0: all"},
+    {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
+     .help = "threads (default: all cores)"},
+    {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",
+     .help = "cpu level: c, avx2 or avx512 (default: ELMAN_ISA, or the best)"},
+    {OPTION_FLAG, 0, "json", AT(json), .help = "one JSON object"},
+};
+/* clang-format on */
+
+static const grammar eval_grammar = {
+    .command = "eval",
+    .operands = "MODEL TEXT...",
+    .summary = "Measures a model on text files (- is stdin): every token but "
+               "the first is\npredicted from all before it.",
+    .example = "  elman eval book.safetensors rest.txt --baseline book.txt",
+    GRAMMAR_OPTIONS(table),
+    .least = 2,
+    .most = -1,
+};
+
+typedef struct evaluation {
+    eval_options options;
+    arguments args;
+    elman_context *context;
+    elman_lm *lm;
+    const char **paths;
+    elman_text *text, *train;
+    elman_lm_score score;
+    baseline baseline;
+} evaluation;
+
+static int open_text(evaluation *e, const char *const *paths, int count,
+                     int64_t max_tokens, elman_text **out)
+{
+    elman_text_desc desc = ELMAN_TEXT_DESC;
+
+    desc.paths = paths;
+    desc.path_count = count;
+    desc.max_tokens = max_tokens;
+    desc.vocab = elman_lm_vocab(e->lm);
+    if (elman_text_open(e->context, &desc, out) != ELMAN_OK)
+        return complain_library();
+    return DONE;
+}
+
+/* Opens the model, which is the first operand, and the text, the others. */
+static int open_operands(evaluation *e)
+{
+    const int count = e->args.operand_count;
+
+    e->paths = malloc((size_t)count * sizeof *e->paths);
+    if (e->paths == NULL)
+        return complain("memory ran out");
+    for (int i = 0; i < count; i++) {
+        e->paths[i] = input_path(e->args.operands[i]);
+        if (e->paths[i] == NULL)
+            return FAILED;
+    }
+    if (elman_lm_load(e->context, e->paths[0], &e->lm) != ELMAN_OK)
+        return complain_library();
+    return open_text(e, e->paths + 1, count - 1, e->options.max_tokens,
+                     &e->text);
+}
+
+static int measure(evaluation *e)
+{
+    const int64_t tokens = elman_text_tokens(e->text);
+
+    if (tokens < 2)
+        return complain("%s: one token is nothing to foretell (two would be)",
+                        e->args.operands[1]);
+    e->score = (elman_lm_score)ELMAN_LM_SCORE;
+    if (elman_lm_eval(e->lm, e->text, 0, tokens, &e->score) != ELMAN_OK)
+        return complain_library();
+    return DONE;
+}
+
+static int measure_baseline(evaluation *e)
+{
+    const char *path = e->options.baseline;
+
+    if (path == NULL)
+        return DONE;
+    path = input_path(path);
+    if (path == NULL || open_text(e, &path, 1, 0, &e->train) != DONE)
+        return FAILED;
+    return baseline_measure(e->train, e->text, &e->baseline);
+}
+
+static double nats_per_token(const evaluation *e)
+{
+    return e->score.nats / (double)e->score.tokens;
+}
+
+static double bits_per_char(const evaluation *e)
+{
+    return e->score.nats / log(2) / e->score.chars;
+}
+
+static void print_text(const evaluation *e)
+{
+    const baseline *b = &e->baseline;
+
+    printf("tokens          %s\n", grouped(e->score.tokens).text);
+    printf("nats per token  %.6f\n", nats_per_token(e));
+    printf("perplexity      %.6g\n", exp(nats_per_token(e)));
+    printf("bits per char   %.6f\n", bits_per_char(e));
+    printf("unknown         %s\n", grouped(e->score.unknown).text);
+    if (e->options.baseline == NULL)
+        return;
+    printf("\nperplexity of others on the same tokens\n");
+    printf("  guessing      %.6g\n", b->guessing);
+    printf("  frequencies   %.6g\n", b->unigram);
+    if (isnan(b->bigram))
+        printf("  bigram        left out: more than %d tokens in the "
+               "vocabulary\n",
+               BASELINE_BIGRAM_MOST);
+    else
+        printf("  bigram        %.6g\n", b->bigram);
+}
+
+static void print_json(const evaluation *e)
+{
+    json j = {.file = stdout};
+
+    json_open(&j, NULL, '{');
+    json_int(&j, "tokens", e->score.tokens);
+    json_real(&j, "nats_per_token", nats_per_token(e));
+    json_real(&j, "perplexity", exp(nats_per_token(e)));
+    json_real(&j, "bits_per_char", bits_per_char(e));
+    json_int(&j, "unknown", e->score.unknown);
+    if (e->options.baseline != NULL) {
+        json_open(&j, "baseline", '{');
+        json_real(&j, "guessing", e->baseline.guessing);
+        json_real(&j, "unigram", e->baseline.unigram);
+        json_real(&j, "bigram", e->baseline.bigram);
+        json_close(&j, '}');
+    }
+    json_close(&j, '}');
+    putchar('\n');
+}
+
+static int run_eval(evaluation *e)
+{
+    int status = context_open(e->options.threads, e->options.isa, &e->context);
+
+    if (status == DONE)
+        status = open_operands(e);
+    if (status == DONE)
+        status = measure(e);
+    if (status == DONE)
+        status = measure_baseline(e);
+    if (status != DONE)
+        return status;
+    if (e->options.json)
+        print_json(e);
+    else
+        print_text(e);
+    return DONE;
+}
+
+int cmd_eval(int argc, char **argv)
+{
+    evaluation e = {.lm = NULL};
+    int status = options_read(&eval_grammar, argc, argv, &e.options, &e.args);
+
+    if (status != OPTIONS_READ)
+        return status;
+    status = run_eval(&e);
+    elman_text_close(&e.train);
+    elman_text_close(&e.text);
+    elman_lm_destroy(&e.lm);
+    elman_context_destroy(&e.context);
+    free(e.paths);
+    arguments_free(&e.args);
+    return status;
+}

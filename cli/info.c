@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* info.c - `elman info`: what a model is, or what this machine can do. */
+#include "cli.h"
+#include "options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct info_options {
+    const char *isa;
+    int64_t threads;
+    int json;
+} info_options;
+
+#define AT(member) .offset = offsetof(info_options, member)
+/* clang-format off */
+static const option table[] = {
+    {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
+     .help = "threads (default: all cores)"},
+    {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",
+     .help = "cpu level: c, avx2 or avx512 (default: ELMAN_ISA, or the best)"},
+    {OPTION_FLAG, 0, "json", AT(json), .help = "one JSON object"},
+};
+/* clang-format on */
+
+static const grammar info_grammar = {
+    .command = "info",
+    .operands = "[MODEL]",
+    .summary = "Says what a model is; without one, what this machine is.",
+    .example = "  elman info book.safetensors",
+    GRAMMAR_OPTIONS(table),
+    .least = 0,
+    .most = 1,
+};
+
+static const char *const cells[] = {
+    [ELMAN_CELL_ELMAN] = "elman", [ELMAN_CELL_NONE] = "none"};
+static const char *const activations[] = {
+    [ELMAN_TANH] = "tanh", [ELMAN_RELU] = "relu"};
+static const char *const dtypes[] = {[ELMAN_F32] = "f32", [ELMAN_F64] = "f64"};
+static const char *const levels[] = {
+    [ELMAN_CHAR] = "char", [ELMAN_WORD] = "word", [ELMAN_BYTE] = "byte"};
+static const char *const normalizations[] = {
+    [ELMAN_NORMALIZE_NONE] = "none", [ELMAN_NORMALIZE_LETTERS] = "letters"};
+
+/* ---- The machine ---------------------------------------------------------*/
+
+static const char *cache_size(int64_t bytes, number_text *room)
+{
+    if (bytes <= 0)
+        return "unknown";
+    if (bytes >= 1 << 20)
+        snprintf(room->text, sizeof room->text, "%g MiB",
+                 (double)bytes / (1 << 20));
+    else
+        snprintf(room->text, sizeof room->text, "%g KiB",
+                 (double)bytes / (1 << 10));
+    return room->text;
+}
+
+static void print_machine(const elman_machine *m)
+{
+    number_text l1, l2, l3;
+
+    printf("version   %s\n", elman_version());
+    printf("cpu       %s\n", m->cpu[0] != '\0' ? m->cpu : "unknown");
+    printf("levels    %s (used: %s)\n", m->isa_all, m->isa);
+    printf("caches    L1d %s, L2 %s, L3 %s\n", cache_size(m->l1d, &l1),
+           cache_size(m->l2, &l2), cache_size(m->l3, &l3));
+    printf("threads   %d of %d cores\n", m->threads, m->cores);
+}
+
+/* The words of "c avx2", as a list. */
+static void json_words(json *j, const char *key, const char *words)
+{
+    json_open(j, key, '[');
+    while (*words != '\0') {
+        char word[32];
+        const size_t size = strcspn(words, " ");
+        snprintf(word, sizeof word, "%.*s", (int)size, words);
+        json_text(j, NULL, word);
+        words += size + (words[size] == ' ');
+    }
+    json_close(j, ']');
+}
+
+static void print_machine_json(const elman_machine *m)
+{
+    json j = {.file = stdout};
+
+    json_open(&j, NULL, '{');
+    json_text(&j, "version", elman_version());
+    json_text(&j, "cpu", m->cpu);
+    json_words(&j, "levels", m->isa_all);
+    json_text(&j, "level", m->isa);
+    json_int(&j, "l1d", m->l1d);
+    json_int(&j, "l2", m->l2);
+    json_int(&j, "l3", m->l3);
+    json_int(&j, "threads", m->threads);
+    json_int(&j, "cores", m->cores);
+    json_close(&j, '}');
+    putchar('\n');
+}
+
+static int tell_machine(const elman_context *context, int as_json)
+{
+    elman_machine machine = ELMAN_MACHINE;
+
+    elman_context_machine(context, &machine);
+    if (as_json)
+        print_machine_json(&machine);
+    else
+        print_machine(&machine);
+    return DONE;
+}
+
+/* ---- A model -------------------------------------------------------------*/
+
+/* "weight_ih_l0 [256,28]" without the name. */
+static number_text shape_text(const elman_view *view)
+{
+    number_text out = {"["};
+    size_t used = 1;
+
+    for (int i = 0; i < view->rank && used < sizeof out.text; i++)
+        used += (size_t)snprintf(out.text + used, sizeof out.text - used,
+                                 i > 0 ? ",%lld" : "%lld",
+                                 (long long)view->shape[i]);
+    if (used + 1 < sizeof out.text)
+        memcpy(out.text + used, "]", 2);
+    return out;
+}
+
+static int64_t input_size(const elman_lm *lm, const elman_lm_desc *d)
+{
+    return d->embed > 0 ? d->embed : elman_vocab_size(elman_lm_vocab(lm));
+}
+
+/* What the chapter is about: whether looking further back costs parameters. */
+static void print_parameters(const elman_lm *lm, const elman_lm_desc *d)
+{
+    printf("parameters  %s", grouped(elman_lm_parameters(lm)).text);
+    if (d->cell == ELMAN_CELL_NONE)
+        printf(" (%s more for each token of context)\n",
+               grouped(d->hidden * input_size(lm, d)).text);
+    else
+        printf(" (as many for any number of time steps)\n");
+}
+
+static void print_sizes(const elman_lm_desc *d)
+{
+    printf("cell        %s, %s", cells[d->cell], activations[d->activation]);
+    if (d->cell == ELMAN_CELL_NONE)
+        printf(", on the last %lld tokens", (long long)d->context);
+    printf("\nsizes       hidden %lld, layers %d, ", (long long)d->hidden,
+           d->layers > 0 ? d->layers : 1);
+    if (d->embed > 0)
+        printf("embedding %lld\n", (long long)d->embed);
+    else
+        printf("one-hot input\n");
+}
+
+static int print_model(const elman_lm *lm, const elman_lm_desc *d)
+{
+    const elman_vocab *vocab = elman_lm_vocab(lm);
+    const char *history = elman_lm_history(lm);
+
+    printf("kind        language model, %s\n", dtypes[d->dtype]);
+    print_sizes(d);
+    print_parameters(lm, d);
+    for (int i = 0; i < elman_lm_view_count(lm); i++) {
+        elman_view view;
+        if (elman_lm_view(lm, i, &view) != ELMAN_OK)
+            return complain_library();
+        printf("  %-18s %s\n", view.name, shape_text(&view).text);
+    }
+    printf("vocabulary  %s tokens, level %s, normalize %s\n",
+           grouped(elman_vocab_size(vocab)).text,
+           levels[elman_vocab_level(vocab)],
+           normalizations[elman_vocab_normalize(vocab)]);
+    printf("trained     %s\n", history[0] != '\0' ? history : "unknown");
+    return DONE;
+}
+
+static int json_views(json *j, const elman_lm *lm)
+{
+    json_open(j, "tensors", '[');
+    for (int i = 0; i < elman_lm_view_count(lm); i++) {
+        elman_view view;
+        if (elman_lm_view(lm, i, &view) != ELMAN_OK)
+            return complain_library();
+        json_open(j, NULL, '{');
+        json_text(j, "name", view.name);
+        json_open(j, "shape", '[');
+        for (int k = 0; k < view.rank; k++)
+            json_int(j, NULL, view.shape[k]);
+        json_close(j, ']');
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+    return DONE;
+}
+
+static int print_model_json(const elman_lm *lm, const elman_lm_desc *d)
+{
+    const elman_vocab *vocab = elman_lm_vocab(lm);
+    const char *history = elman_lm_history(lm);
+    json j = {.file = stdout};
+
+    json_open(&j, NULL, '{');
+    json_text(&j, "kind", "language model");
+    json_text(&j, "dtype", dtypes[d->dtype]);
+    json_text(&j, "cell", cells[d->cell]);
+    json_text(&j, "activation", activations[d->activation]);
+    json_int(&j, "hidden", d->hidden);
+    json_int(&j, "layers", d->layers > 0 ? d->layers : 1);
+    json_int(&j, "embed", d->embed);
+    json_int(&j, "context", d->context);
+    json_int(&j, "parameters", elman_lm_parameters(lm));
+    json_int(&j, "parameters_per_context_token",
+             d->cell == ELMAN_CELL_NONE ? d->hidden * input_size(lm, d) : 0);
+    if (json_views(&j, lm) != DONE)
+        return FAILED;
+    json_int(&j, "vocabulary", elman_vocab_size(vocab));
+    json_text(&j, "level", levels[elman_vocab_level(vocab)]);
+    json_text(&j, "normalize", normalizations[elman_vocab_normalize(vocab)]);
+    json_raw(&j, "history", history[0] != '\0' ? history : "null");
+    json_close(&j, '}');
+    putchar('\n');
+    return DONE;
+}
+
+static int tell_model(elman_context *context, const char *operand, int as_json)
+{
+    const char *path = input_path(operand);
+    elman_lm_desc desc = ELMAN_LM_DESC;
+    elman_lm *lm = NULL;
+    int status;
+
+    if (path == NULL)
+        return FAILED;
+    if (elman_lm_load(context, path, &lm) != ELMAN_OK)
+        return complain_library();
+    elman_lm_describe(lm, &desc);
+    status = as_json ? print_model_json(lm, &desc) : print_model(lm, &desc);
+    elman_lm_destroy(&lm);
+    return status;
+}
+
+int cmd_info(int argc, char **argv)
+{
+    info_options options = {0};
+    arguments args;
+    elman_context *context = NULL;
+    int status = options_read(&info_grammar, argc, argv, &options, &args);
+
+    if (status != OPTIONS_READ)
+        return status;
+    status = context_open(options.threads, options.isa, &context);
+    if (status == DONE)
+        status = args.operand_count == 0
+                     ? tell_machine(context, options.json)
+                     : tell_model(context, args.operands[0], options.json);
+    elman_context_destroy(&context);
+    arguments_free(&args);
+    return status;
+}

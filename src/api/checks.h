@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* checks.h - checks of descriptors that stand inside others. */
+#ifndef EL_CHECKS_H
+#define EL_CHECKS_H
+
+#include <elman.h>
+
+elman_status el_check_optimizer(const elman_optimizer_desc *d);
+/* Sets what is 0 and means something else. */
+elman_status el_check_lm_desc(elman_lm_desc *d);
+
+#endif

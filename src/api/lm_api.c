@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+#include "../base/cpu.h"
+#include "../io/safetensors.h"
+#include "../model/lm.h"
+#include "../model/lm_file.h"
+#include "check.h"
+#include "checks.h"
+
+static const int64_t most_size = (int64_t)1 << 31;
+
+elman_status el_check_lm_desc(elman_lm_desc *d)
+{
+    EL_REQUIRE(d->cell == ELMAN_CELL_ELMAN || d->cell == ELMAN_CELL_NONE,
+               "cell is %d (ELMAN_CELL_ELMAN or ELMAN_CELL_NONE)", d->cell);
+    EL_REQUIRE(d->activation == ELMAN_TANH || d->activation == ELMAN_RELU,
+               "activation is %d (ELMAN_TANH or ELMAN_RELU)", d->activation);
+    EL_REQUIRE(d->dtype == ELMAN_F32 || d->dtype == ELMAN_F64,
+               "dtype is %d (ELMAN_F32 or ELMAN_F64)", d->dtype);
+    EL_REQUIRE(d->hidden >= 1 && d->hidden < most_size,
+               "hidden is %lld (at least 1)", (long long)d->hidden);
+    EL_REQUIRE(d->embed >= 0 && d->embed < most_size,
+               "embed is %lld (0 or more)", (long long)d->embed);
+    d->layers = d->layers == 0 ? 1 : d->layers;
+    EL_REQUIRE(d->layers >= 1 && d->layers <= 4096,
+               "layers is %d (0 to 4096; 0 means 1)", d->layers);
+    if (d->cell == ELMAN_CELL_NONE) {
+        EL_REQUIRE(d->context >= 1 && d->context <= 1 << 20,
+                   "context is %lld (1 to %d without a hidden state)",
+                   (long long)d->context, 1 << 20);
+        EL_REQUIRE(d->layers == 1,
+                   "layers is %d (a model without a hidden state has 1)",
+                   d->layers);
+    } else {
+        EL_REQUIRE(d->context == 0,
+                   "context is %lld (0: a recurrent network has no such limit)",
+                   (long long)d->context);
+    }
+    return ELMAN_OK;
+}
+
+elman_status elman_lm_create(elman_context *context, const elman_lm_desc *desc,
+                             const elman_vocab *vocab, elman_lm **out)
+{
+    EL_REQUIRE(out, "out is NULL");
+    *out = NULL;
+    EL_REQUIRE(context && desc && vocab, "context, desc or vocab is NULL");
+    elman_lm_desc d = ELMAN_LM_DESC;
+    elman_status s = el_take_desc(&d, sizeof d, desc, "elman_lm_desc");
+    if (!s)
+        s = el_check_lm_desc(&d);
+    return s ? s : el_lm_create(context, &d, vocab, out);
+}
+
+void elman_lm_destroy(elman_lm **lm)
+{
+    if (!lm)
+        return;
+    el_lm_free(*lm);
+    *lm = NULL;
+}
+
+elman_status elman_lm_load(elman_context *context, const char *path,
+                           elman_lm **out)
+{
+    EL_REQUIRE(out, "out is NULL");
+    *out = NULL;
+    EL_REQUIRE(context && path, "context or path is NULL");
+    elman_tensors *file;
+    elman_status s = el_tensors_read(context, path, &file);
+    if (s)
+        return s;
+    EL_COMPUTE(s = el_lm_from_tensors(context, file, path, out));
+    el_tensors_free(file);
+    return s;
+}
+
+elman_status elman_lm_save(const elman_lm *lm, const char *path)
+{
+    EL_REQUIRE(lm && path, "lm or path is NULL");
+    return el_lm_write(lm, NULL, NULL, 0, path, 0);
+}
+
+void elman_lm_describe(const elman_lm *lm, elman_lm_desc *out)
+{
+    if (lm && out)
+        el_give_struct(out, &lm->desc, sizeof lm->desc);
+}
+
+const elman_vocab *elman_lm_vocab(const elman_lm *lm)
+{
+    return lm ? lm->vocab : NULL;
+}
+
+const char *elman_lm_history(const elman_lm *lm)
+{
+    return lm ? lm->history : "";
+}
+
+int64_t elman_lm_parameters(const elman_lm *lm)
+{
+    return lm ? lm->views.total : 0;
+}
+
+int elman_lm_view_count(const elman_lm *lm)
+{
+    return lm ? lm->views.count : 0;
+}
+
+elman_status elman_lm_view(const elman_lm *lm, int index, elman_view *out)
+{
+    EL_REQUIRE(lm && out, "lm or out is NULL");
+    return el_views_at(&lm->views, index, out);
+}
+
+const void *elman_lm_weights(const elman_lm *lm)
+{
+    return lm ? lm->weights : NULL;
+}
+
+void *elman_lm_weights_begin(elman_lm *lm)
+{
+    return lm ? lm->weights : NULL;
+}
+
+void elman_lm_weights_end(elman_lm *lm)
+{
+    if (lm)
+        EL_COMPUTE(el_lm_pack(lm));
+}
+
+void elman_lm_init(elman_lm *lm, uint64_t seed)
+{
+    if (lm)
+        EL_COMPUTE(el_lm_init(lm, seed));
+}
+
+/* ---- Running --------------------------------------------------------------*/
+
+elman_status elman_lm_tape_create(const elman_lm *lm, int64_t steps,
+                                  int64_t batch, elman_lm_tape **out)
+{
+    EL_REQUIRE(out, "out is NULL");
+    *out = NULL;
+    EL_REQUIRE(lm, "lm is NULL");
+    EL_REQUIRE(steps >= 1 && batch >= 1,
+               "steps and batch are %lld and %lld (at least 1)",
+               (long long)steps, (long long)batch);
+    return el_lm_tape_create(lm, (el_run){steps, batch}, false, out);
+}
+
+void elman_lm_tape_destroy(elman_lm_tape **tape)
+{
+    if (!tape)
+        return;
+    el_lm_tape_free(*tape);
+    *tape = NULL;
+}
+
+elman_status elman_lm_state_create(const elman_lm *lm, int64_t batch,
+                                   elman_lm_state **out)
+{
+    EL_REQUIRE(out, "out is NULL");
+    *out = NULL;
+    EL_REQUIRE(lm, "lm is NULL");
+    EL_REQUIRE(batch >= 1, "batch is %lld (at least 1)", (long long)batch);
+    return el_lm_state_create(lm, batch, out);
+}
+
+void elman_lm_state_destroy(elman_lm_state **state)
+{
+    if (!state)
+        return;
+    el_lm_state_free(*state);
+    *state = NULL;
+}
+
+void elman_lm_state_zero(elman_lm_state *state)
+{
+    if (state)
+        el_lm_state_zero(state);
+}
+
+static elman_status check_ids(const elman_lm *lm, const int32_t *ids,
+                              int64_t count, bool may_ignore)
+{
+    for (int64_t i = 0; i < count; ++i)
+        EL_REQUIRE((ids[i] >= 0 && ids[i] < lm->classes) ||
+                       (may_ignore && ids[i] == ELMAN_IGNORE),
+                   "token %lld is %d (0 to %lld%s)", (long long)i, ids[i],
+                   (long long)lm->classes - 1,
+                   may_ignore ? ", or ELMAN_IGNORE" : "");
+    return ELMAN_OK;
+}
+
+elman_status elman_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
+                              const elman_lm_batch *batch,
+                              elman_lm_state *state, double *loss_sum,
+                              int64_t *kept)
+{
+    EL_REQUIRE(lm && tape && batch && loss_sum,
+               "lm, tape, batch or loss_sum is NULL");
+    EL_REQUIRE(tape->lm == lm && (!state || state->lm == lm),
+               "the tape or the state was made for another model");
+    elman_lm_batch b = ELMAN_LM_BATCH;
+    elman_status s = el_take_desc(&b, sizeof b, batch, "elman_lm_batch");
+    if (s)
+        return s;
+    EL_REQUIRE(b.ids && b.targets, "ids or targets is NULL");
+    EL_REQUIRE(b.steps >= 1 && b.steps <= tape->most.steps && b.batch >= 1 &&
+                   b.batch <= tape->most.batch,
+               "steps and batch are %lld and %lld (the tape was made for 1 to "
+               "%lld and 1 to %lld)",
+               (long long)b.steps, (long long)b.batch,
+               (long long)tape->most.steps, (long long)tape->most.batch);
+    EL_REQUIRE(!state || state->batch == b.batch,
+               "the state is of %lld sequences, the batch of %lld",
+               state ? (long long)state->batch : 0, (long long)b.batch);
+    s = check_ids(lm, b.ids, b.steps * b.batch, false);
+    if (!s)
+        s = check_ids(lm, b.targets, b.steps * b.batch, true);
+    if (s)
+        return s;
+    EL_COMPUTE(el_lm_forward(lm, tape, &b, state, loss_sum, kept));
+    return ELMAN_OK;
+}
+
+elman_status elman_lm_backward(const elman_lm *lm, elman_lm_tape *tape,
+                               void *grad)
+{
+    EL_REQUIRE(lm && tape && grad, "lm, tape or grad is NULL");
+    EL_REQUIRE(tape->lm == lm, "the tape was made for another model");
+    EL_REQUIRE(tape->run.steps > 0, "the tape holds no forward pass");
+    EL_COMPUTE(el_lm_backward(lm, tape, grad));
+    return ELMAN_OK;
+}
+
+elman_status elman_lm_step(const elman_lm *lm, elman_lm_state *state,
+                           const int32_t *ids, void *logits)
+{
+    EL_REQUIRE(lm && state && ids, "lm, state or ids is NULL");
+    EL_REQUIRE(state->lm == lm, "the state was made for another model");
+    const elman_status s = check_ids(lm, ids, state->batch, false);
+    if (s)
+        return s;
+    EL_COMPUTE(el_lm_step(lm, state, ids, logits));
+    return ELMAN_OK;
+}
+
+elman_status elman_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
+                           int64_t count, elman_lm_score *out)
+{
+    EL_REQUIRE(lm && text && out, "lm, text or out is NULL");
+    EL_REQUIRE(first >= 0 && count >= 0 &&
+                   first <= elman_text_tokens(text) - count,
+               "tokens %lld to %lld are not all in the text, which has %lld",
+               (long long)first, (long long)(first + count - 1),
+               (long long)elman_text_tokens(text));
+    EL_REQUIRE(elman_vocab_size(elman_text_vocab(text)) == lm->classes,
+               "the text was not opened with the model's vocabulary");
+    if (count < 2)
+        return el_fail(ELMAN_ETEXT,
+                       "the text has %lld tokens (2 are needed to "
+                       "predict one)",
+                       (long long)count);
+    elman_lm_score score;
+    elman_status s;
+    EL_COMPUTE(s = el_lm_eval(lm, text, first, count, &score));
+    if (!s)
+        el_give_struct(out, &score, sizeof score);
+    return s;
+}
+
+elman_status elman_lm_choose(const elman_lm *lm, const elman_sampler *sampler,
+                             const void *logits, double uniform, int32_t *id)
+{
+    EL_REQUIRE(lm && sampler && logits && id,
+               "lm, sampler, logits or id is NULL");
+    elman_sampler d = ELMAN_SAMPLER;
+    elman_status s = el_take_desc(&d, sizeof d, sampler, "elman_sampler");
+    if (s)
+        return s;
+    EL_REQUIRE(d.greedy || d.temperature > 0, "temperature is %g (above 0)",
+               d.temperature);
+    EL_REQUIRE(d.top_k >= 0, "top_k is %lld (0 for all, or more)",
+               (long long)d.top_k);
+    EL_REQUIRE(d.top_p >= 0 && d.top_p <= 1, "top_p is %g (0 to 1)", d.top_p);
+    EL_REQUIRE(uniform >= 0 && uniform < 1,
+               "uniform is %g (0 or more, below 1)", uniform);
+    EL_COMPUTE(s = el_lm_choose(lm, &d, logits, uniform, id));
+    return s;
+}

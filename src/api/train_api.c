@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include "../base/cpu.h"
+#include "../train/trainer.h"
+#include "check.h"
+#include "checks.h"
+
+#include <math.h>
+
+static elman_status check_schedule(const elman_schedule *s)
+{
+    EL_REQUIRE(s->kind >= ELMAN_CONSTANT && s->kind <= ELMAN_HALVE,
+               "the schedule's kind is %d", s->kind);
+    EL_REQUIRE(s->lr >= 0 && s->lr < INFINITY, "lr is %g (0 or more)", s->lr);
+    EL_REQUIRE(s->gamma >= 0 && s->gamma < INFINITY, "gamma is %g (0 or more)",
+               s->gamma);
+    EL_REQUIRE(s->floor >= 0 && s->floor <= 1, "floor is %g (0 to 1)",
+               s->floor);
+    EL_REQUIRE(s->every >= 0 && s->warmup >= 0 && s->total >= 0 &&
+                   s->patience >= 0,
+               "every, warmup, total and patience are 0 or more");
+    return ELMAN_OK;
+}
+
+/* Descriptors that stand in another one are as large as ours: the outer size
+ * tells which version the caller knows. */
+static elman_status take(elman_train_desc *d, const elman_train_desc *desc)
+{
+    *d = (elman_train_desc)ELMAN_TRAIN_DESC;
+    elman_status s = el_take_desc(d, sizeof *d, desc, "elman_train_desc");
+    if (!s)
+        s = el_check_lm_desc(&d->model);
+    if (!s) {
+        d->optimizer.dtype = d->model.dtype;
+        s = el_check_optimizer(&d->optimizer);
+    }
+    if (!s)
+        s = check_schedule(&d->schedule);
+    if (s)
+        return s;
+    EL_REQUIRE(d->loss == ELMAN_MEAN || d->loss == ELMAN_SUM,
+               "loss is %d (ELMAN_MEAN or ELMAN_SUM)", d->loss);
+    EL_REQUIRE(d->sampling == ELMAN_SEQUENTIAL || d->sampling == ELMAN_RANDOM,
+               "sampling is %d (ELMAN_SEQUENTIAL or ELMAN_RANDOM)",
+               d->sampling);
+    EL_REQUIRE(d->batch >= 1 && d->batch < (int64_t)1 << 24 && d->steps >= 1 &&
+                   d->steps < (int64_t)1 << 31,
+               "batch and steps are %lld and %lld (at least 1)",
+               (long long)d->batch, (long long)d->steps);
+    EL_REQUIRE(d->epochs >= 0 && d->updates >= 0 &&
+                   (d->epochs > 0 || d->updates > 0),
+               "epochs and updates are %lld and %lld (one of them above 0)",
+               (long long)d->epochs, (long long)d->updates);
+    EL_REQUIRE(d->valid_fraction >= 0 && d->valid_fraction < 1,
+               "valid_fraction is %g (0 or more, below 1)", d->valid_fraction);
+    return ELMAN_OK;
+}
+
+static elman_status check_texts(const elman_train_desc *d,
+                                const elman_text *text, const elman_text *valid)
+{
+    EL_REQUIRE(!valid || d->valid_fraction == 0,
+               "a text to validate on and valid_fraction are both given");
+    EL_REQUIRE(valid || d->valid_fraction > 0 ||
+                   d->schedule.kind != ELMAN_HALVE,
+               "halving the learning rate needs a validation");
+    EL_REQUIRE(!valid || elman_vocab_size(elman_text_vocab(valid)) ==
+                             elman_vocab_size(elman_text_vocab(text)),
+               "the text to validate on was not opened with the text's "
+               "vocabulary");
+    return ELMAN_OK;
+}
+
+elman_status elman_trainer_create(elman_context *context,
+                                  const elman_train_desc *desc,
+                                  elman_text *text, elman_text *valid,
+                                  elman_trainer **out)
+{
+    EL_REQUIRE(out, "out is NULL");
+    *out = NULL;
+    EL_REQUIRE(context && desc && text, "context, desc or text is NULL");
+    elman_train_desc d;
+    elman_status s = take(&d, desc);
+    if (!s)
+        s = check_texts(&d, text, valid);
+    if (!s)
+        EL_COMPUTE(s = el_trainer_create(context, &d, text, valid, out));
+    return s;
+}
+
+void elman_trainer_destroy(elman_trainer **trainer)
+{
+    if (!trainer)
+        return;
+    el_trainer_free(*trainer);
+    *trainer = NULL;
+}
+
+elman_status elman_trainer_step(elman_trainer *trainer,
+                                elman_train_report *report)
+{
+    EL_REQUIRE(trainer, "trainer is NULL");
+    elman_train_report r;
+    elman_status s;
+    EL_COMPUTE(s = el_trainer_step(trainer, &r));
+    if (!s && report)
+        el_give_struct(report, &r, sizeof r);
+    return s;
+}
+
+int64_t elman_trainer_epoch_updates(const elman_trainer *trainer)
+{
+    return trainer ? trainer->pieces.updates : 0;
+}
+
+int64_t elman_trainer_total_updates(const elman_trainer *trainer)
+{
+    return trainer ? trainer->total : 0;
+}
+
+const elman_lm *elman_trainer_lm(const elman_trainer *trainer)
+{
+    return trainer ? trainer->lm : NULL;
+}
+
+elman_status elman_trainer_save(const elman_trainer *trainer, const char *path)
+{
+    EL_REQUIRE(trainer && path, "trainer or path is NULL");
+    return el_trainer_save(trainer, path);
+}
+
+elman_status elman_trainer_checkpoint(const elman_trainer *trainer,
+                                      const char *path, int64_t mark)
+{
+    EL_REQUIRE(trainer && path, "trainer or path is NULL");
+    return el_checkpoint_write(trainer, path, mark);
+}
+
+elman_status elman_trainer_resume(elman_context *context,
+                                  const elman_train_desc *desc,
+                                  elman_text *text, elman_text *valid,
+                                  const char *path, elman_trainer **out,
+                                  char *used, size_t used_size, int64_t *mark)
+{
+    EL_REQUIRE(out, "out is NULL");
+    *out = NULL;
+    EL_REQUIRE(context && desc && text && path && used,
+               "context, desc, text, path or used is NULL");
+    elman_train_desc d;
+    elman_status s = take(&d, desc);
+    if (!s)
+        s = check_texts(&d, text, valid);
+    if (!s)
+        EL_COMPUTE(s = el_checkpoint_resume(context, &d, text, valid, path, out,
+                                            used, used_size, mark));
+    return s;
+}
+
+elman_status elman_checkpoint_describe(elman_context *context, const char *path,
+                                       elman_train_desc *desc,
+                                       elman_vocab **vocab)
+{
+    if (vocab)
+        *vocab = NULL;
+    EL_REQUIRE(context && path && desc, "context, path or desc is NULL");
+    elman_train_desc d = ELMAN_TRAIN_DESC;
+    const elman_status s = el_checkpoint_describe(context, path, &d, vocab);
+    if (!s)
+        el_give_struct(desc, &d, sizeof d);
+    return s;
+}

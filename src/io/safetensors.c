@@ -1,0 +1,727 @@
+/* SPDX-License-Identifier: MIT */
+/* safetensors.c - see safetensors.h and elman.h.  A file is
+ *
+ *   8 bytes    the header's length, little-endian
+ *   header     JSON, blanks at its end:
+ *              {"__metadata__": {KEY: STRING, ...},
+ *               NAME: {"dtype": "F32", "shape": [2, 3],
+ *                      "data_offsets": [FROM, TO]}, ...}
+ *   data       row-major, little-endian; the tensors' offsets, counted from
+ *              here, cover it without gap or overlap
+ *
+ * and the header's members may come in any order. */
+#include "safetensors.h"
+#include "file.h"
+#include "json.h"
+#include "../tensor/dtype.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "tensors are little-endian in files, and are used as they lie there"
+#endif
+
+#define METADATA "__metadata__"
+#define CHECKSUM "checksum"
+
+enum {
+    LENGTH_SIZE = 8,
+    HEADER_MAX = 100000000, /* as the format's own reader has it */
+    RANK_MAX = 8,
+    DIGITS = 16, /* of the checksum */
+    ALIGNMENT = 8
+};
+
+static const char zeros[DIGITS + 1] = "0000000000000000";
+
+static const struct {
+    char name[4];
+    elman_dtype dtype;
+} dtypes[] = {{"F32", ELMAN_F32},
+              {"F64", ELMAN_F64},
+              {"I64", ELMAN_I64},
+              {"I32", ELMAN_I32},
+              {"U8", ELMAN_U8}};
+enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
+
+typedef struct entry {
+    elman_tensor tensor;
+    int64_t from, to; /* its data_offsets */
+} entry;
+
+typedef struct pair {
+    const char *key, *value;
+} pair;
+
+struct elman_tensors {
+    const elman_context *context;
+    unsigned char *bytes; /* the file */
+    size_t size;
+    size_t header;   /* bytes */
+    size_t checksum; /* where in the file its digits are; 0: nowhere */
+    char *strings;   /* names, keys and values, zero-terminated */
+    size_t used;     /* of the strings */
+    entry *entries;  /* in order of their data */
+    entry **by_name;
+    int count;
+    pair *pairs; /* in order of their keys */
+    int pair_count;
+    unsigned char *moved; /* the tensors that lie askew in bytes */
+};
+
+/* ---- Small things --------------------------------------------------------*/
+
+/* A name as it may stand in a sentence: 'kind "name"', not too long, and
+ * without characters that a terminal would obey. */
+typedef struct label {
+    char text[96];
+} label;
+
+static label label_of(const char *kind, const char *name)
+{
+    label out;
+    const bool cut = strlen(name) > 64;
+    int kept = cut ? 60 : 64;
+    while (cut && kept > 0 && ((unsigned char)name[kept] & 0xc0) == 0x80)
+        --kept; /* A character is not cut in two. */
+    snprintf(out.text, sizeof out.text, "%s \"%.*s%s\"", kind, kept, name,
+             cut ? "..." : "");
+    for (char *p = out.text; *p; ++p)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+    return out;
+}
+
+static elman_status fail_twice(const char *kind, const char *name)
+{
+    return el_fail(ELMAN_EFORMAT, "%s is there twice",
+                   label_of(kind, name).text);
+}
+
+static uint64_t load_length(const unsigned char *bytes)
+{
+    uint64_t length;
+    memcpy(&length, bytes, sizeof length);
+    return length;
+}
+
+/* ---- Reading: the header -------------------------------------------------*/
+
+static const char *header_text(const elman_tensors *t)
+{
+    return (const char *)t->bytes + LENGTH_SIZE;
+}
+
+static elman_status read_length(elman_tensors *t)
+{
+    if (t->size < LENGTH_SIZE)
+        return el_fail(ELMAN_EFORMAT,
+                       "it is no safetensors file (it has %zu bytes)", t->size);
+    const uint64_t length = load_length(t->bytes);
+    if (length > HEADER_MAX)
+        return el_fail(ELMAN_EFORMAT,
+                       "it is no safetensors file (its header would be %" PRIu64
+                       " bytes long, at most %d are allowed)",
+                       length, HEADER_MAX);
+    if (length > t->size - LENGTH_SIZE)
+        return el_fail(ELMAN_EFORMAT,
+                       "the file ends within its header (%zu bytes of %" PRIu64
+                       ")",
+                       t->size, length + LENGTH_SIZE);
+    t->header = (size_t)length;
+    if (length == 0 || header_text(t)[0] != '{')
+        return el_fail(ELMAN_EFORMAT, "it is no safetensors file (its header "
+                                      "does not begin with {)");
+    return ELMAN_OK;
+}
+
+/* A string's two quotes leave it room for its final zero, so that all strings
+ * of a header fit into as many bytes as it has. */
+static elman_status keep_string(elman_tensors *t, const el_json *json,
+                                int value, const char **out)
+{
+    char *const text = t->strings + t->used;
+    size_t size;
+    *out = text;
+    if (!el_json_string_into(json, value, text, t->header - t->used, &size))
+        return el_fail(ELMAN_EFORMAT, "a string was expected");
+    if (memchr(text, 0, size))
+        return el_fail(ELMAN_EFORMAT, "%s holds a NUL",
+                       label_of("the string", text).text);
+    t->used += size + 1;
+    return ELMAN_OK;
+}
+
+/* ---- Reading: metadata ---------------------------------------------------*/
+
+static int compare_pairs(const void *a, const void *b)
+{
+    return strcmp(((const pair *)a)->key, ((const pair *)b)->key);
+}
+
+static elman_status read_pair(elman_tensors *t, const el_json *json, int key)
+{
+    pair *const p = &t->pairs[t->pair_count];
+    const int value = el_json_member_value(json, key);
+    elman_status status = keep_string(t, json, key, &p->key);
+    if (status != ELMAN_OK)
+        return status;
+    status = keep_string(t, json, value, &p->value);
+    if (status != ELMAN_OK)
+        return el_fail_in(status, label_of("metadata", p->key).text);
+    if (strcmp(p->key, CHECKSUM) == 0) {
+        size_t from, size;
+        el_json_span(json, value, &from, &size);
+        /* Other than 16 digits will not match, wherever they are looked for. */
+        t->checksum = LENGTH_SIZE + from;
+    }
+    ++t->pair_count;
+    return ELMAN_OK;
+}
+
+static elman_status read_metadata(elman_tensors *t, const el_json *json,
+                                  int object)
+{
+    if (t->pairs)
+        return fail_twice("the member", METADATA);
+    if (el_json_type(json, object) != EL_JSON_OBJECT)
+        return el_fail(ELMAN_EFORMAT, METADATA " is no object");
+    t->pairs = el_alloc_array(t->context, el_json_length(json, object),
+                              sizeof *t->pairs);
+    if (!t->pairs)
+        return ELMAN_ENOMEM;
+    for (int key = el_json_first_child(json, object); key >= 0;
+         key = el_json_next_sibling(json, key)) {
+        const elman_status status = read_pair(t, json, key);
+        if (status != ELMAN_OK)
+            return status;
+    }
+    qsort(t->pairs, (size_t)t->pair_count, sizeof *t->pairs, compare_pairs);
+    for (int i = 1; i < t->pair_count; ++i)
+        if (compare_pairs(&t->pairs[i - 1], &t->pairs[i]) == 0)
+            return fail_twice("metadata", t->pairs[i].key);
+    return ELMAN_OK;
+}
+
+/* ---- Reading: tensors ----------------------------------------------------*/
+
+static elman_status read_dtype(const el_json *json, int value, elman_dtype *out)
+{
+    char name[24];
+    size_t size;
+    if (!el_json_string_into(json, value, name, sizeof name, &size))
+        return el_fail(ELMAN_EFORMAT, "its dtype is no short string");
+    for (int i = 0; i < DTYPES; ++i)
+        if (strcmp(name, dtypes[i].name) == 0) {
+            *out = dtypes[i].dtype;
+            return ELMAN_OK;
+        }
+    return el_fail(ELMAN_EFORMAT,
+                   "its %s cannot be read (F32, F64, I64, I32 and U8 can)",
+                   label_of("dtype", name).text);
+}
+
+/* The numbers of an array, none negative. */
+static elman_status read_numbers(const el_json *json, int array,
+                                 const char *what, int most, int64_t *out)
+{
+    if (el_json_type(json, array) != EL_JSON_ARRAY)
+        return el_fail(ELMAN_EFORMAT, "its %s is no array", what);
+    if (el_json_length(json, array) > most)
+        return el_fail(ELMAN_EFORMAT,
+                       "its %s has %d numbers (at most %d are allowed)", what,
+                       el_json_length(json, array), most);
+    for (int child = el_json_first_child(json, array); child >= 0;
+         child = el_json_next_sibling(json, child), ++out)
+        if (!el_json_int64(json, child, out) || *out < 0)
+            return el_fail(ELMAN_EFORMAT,
+                           "its %s has a value that is no number from 0 to "
+                           "2^63 - 1",
+                           what);
+    return ELMAN_OK;
+}
+
+static elman_status read_description(const el_json *json, int object, entry *e)
+{
+    elman_tensor *const tensor = &e->tensor;
+    const int dtype = el_json_get(json, object, "dtype");
+    const int shape = el_json_get(json, object, "shape");
+    const int offsets = el_json_get(json, object, "data_offsets");
+    int64_t bytes, span[2];
+    if (el_json_length(json, object) != 3 || dtype < 0 || shape < 0 ||
+        offsets < 0)
+        return el_fail(ELMAN_EFORMAT, "it needs dtype, shape and data_offsets, "
+                                      "and nothing else");
+    elman_status status = read_dtype(json, dtype, &tensor->dtype);
+    if (status == ELMAN_OK)
+        status = read_numbers(json, shape, "shape", RANK_MAX, tensor->shape);
+    if (status == ELMAN_OK)
+        status = read_numbers(json, offsets, "data_offsets", 2, span);
+    if (status != ELMAN_OK)
+        return status;
+    tensor->rank = el_json_length(json, shape);
+    if (el_json_length(json, offsets) != 2)
+        return el_fail(ELMAN_EFORMAT, "its data_offsets are not two");
+    e->from = span[0];
+    e->to = span[1];
+    if (!el_shape_size(tensor->shape, tensor->rank, tensor->dtype,
+                       &tensor->count, &bytes))
+        return el_fail(ELMAN_EFORMAT, "its shape is too large");
+    if (e->to < e->from || e->to - e->from != bytes)
+        return el_fail(ELMAN_EFORMAT,
+                       "its shape takes %" PRId64
+                       " bytes, but its data go from %" PRId64 " to %" PRId64,
+                       bytes, e->from, e->to);
+    return ELMAN_OK;
+}
+
+static elman_status read_member(elman_tensors *t, const el_json *json, int key)
+{
+    const int value = el_json_member_value(json, key);
+    const char *name;
+    elman_status status = keep_string(t, json, key, &name);
+    if (status != ELMAN_OK)
+        return status;
+    if (strcmp(name, METADATA) == 0)
+        return read_metadata(t, json, value);
+    entry *const e = &t->entries[t->count];
+    e->tensor.name = name;
+    status = read_description(json, value, e);
+    if (status != ELMAN_OK)
+        return el_fail_in(status, label_of("tensor", name).text);
+    ++t->count;
+    return ELMAN_OK;
+}
+
+static elman_status read_members(elman_tensors *t, const el_json *json)
+{
+    t->strings = el_alloc(t->context, t->header);
+    t->entries =
+        el_alloc_array(t->context, el_json_length(json, 0), sizeof *t->entries);
+    if (!t->strings || !t->entries)
+        return ELMAN_ENOMEM;
+    for (int key = el_json_first_child(json, 0); key >= 0;
+         key = el_json_next_sibling(json, key)) {
+        const elman_status status = read_member(t, json, key);
+        if (status != ELMAN_OK)
+            return status;
+    }
+    return ELMAN_OK;
+}
+
+static elman_status read_header(elman_tensors *t)
+{
+    el_json *json;
+    elman_status status =
+        el_json_parse(t->context, header_text(t), t->header, &json);
+    if (status == ELMAN_EFORMAT)
+        return el_fail_in(status, "header");
+    if (status == ELMAN_OK)
+        status = read_members(t, json);
+    el_json_free(t->context, json);
+    return status;
+}
+
+/* ---- Reading: order ------------------------------------------------------*/
+
+/* Those without data come before the one whose data begin where theirs do. */
+static int compare_places(const void *a, const void *b)
+{
+    const entry *const x = a, *const y = b;
+    if (x->from != y->from)
+        return x->from < y->from ? -1 : 1;
+    if (x->to != y->to)
+        return x->to < y->to ? -1 : 1;
+    return strcmp(x->tensor.name, y->tensor.name);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const entry *const *const x = a, *const *const y = b;
+    return strcmp((*x)->tensor.name, (*y)->tensor.name);
+}
+
+static elman_status check_places(const elman_tensors *t)
+{
+    int64_t end = 0;
+    for (int i = 0; i < t->count; ++i) {
+        const entry *const e = &t->entries[i];
+        if (e->from != end)
+            return el_fail(ELMAN_EFORMAT,
+                           "%s: its data begin at %" PRId64 ", but what is "
+                           "before them ends at %" PRId64,
+                           label_of("tensor", e->tensor.name).text, e->from,
+                           end);
+        end = e->to;
+    }
+    const size_t there = t->size - LENGTH_SIZE - t->header;
+    if ((uint64_t)end > there)
+        return el_fail(ELMAN_EFORMAT,
+                       "the file ends within its data (%zu bytes of %" PRId64
+                       ")",
+                       there, end);
+    if ((uint64_t)end < there)
+        return el_fail(ELMAN_EFORMAT, "%zu bytes follow the last tensor's data",
+                       there - (size_t)end);
+    return ELMAN_OK;
+}
+
+static elman_status sort_entries(elman_tensors *t)
+{
+    t->by_name = el_alloc_array(t->context, t->count, sizeof *t->by_name);
+    if (!t->by_name)
+        return ELMAN_ENOMEM;
+    qsort(t->entries, (size_t)t->count, sizeof *t->entries, compare_places);
+    for (int i = 0; i < t->count; ++i)
+        t->by_name[i] = &t->entries[i];
+    qsort(t->by_name, (size_t)t->count, sizeof *t->by_name, compare_names);
+    for (int i = 1; i < t->count; ++i)
+        if (compare_names(&t->by_name[i - 1], &t->by_name[i]) == 0)
+            return fail_twice("tensor", t->by_name[i]->tensor.name);
+    return ELMAN_OK;
+}
+
+/* ---- Reading: data -------------------------------------------------------*/
+
+static bool is_askew(const elman_tensors *t, const entry *e)
+{
+    const size_t place = LENGTH_SIZE + t->header + (size_t)e->from;
+    return place % el_dtype_size(e->tensor.dtype) != 0;
+}
+
+static size_t moved_size(const entry *e)
+{
+    return ((size_t)(e->to - e->from) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+/* Points every tensor to its data, or to a copy where they are not aligned. */
+static elman_status place_data(elman_tensors *t)
+{
+    const unsigned char *const data = t->bytes + LENGTH_SIZE + t->header;
+    size_t room = 0;
+    for (int i = 0; i < t->count; ++i)
+        room += is_askew(t, &t->entries[i]) ? moved_size(&t->entries[i]) : 0;
+    t->moved = el_alloc(t->context, room);
+    if (!t->moved)
+        return ELMAN_ENOMEM;
+    unsigned char *next = t->moved;
+    for (int i = 0; i < t->count; ++i) {
+        entry *const e = &t->entries[i];
+        e->tensor.data = data + e->from;
+        if (is_askew(t, e)) {
+            memcpy(next, data + e->from, (size_t)(e->to - e->from));
+            e->tensor.data = next;
+            next += moved_size(e);
+        }
+    }
+    return ELMAN_OK;
+}
+
+static uint64_t crc_with_zeros(const elman_tensors *t)
+{
+    const unsigned char *const rest = t->bytes + t->checksum + DIGITS;
+    uint64_t crc = el_crc64(0, t->bytes, t->checksum);
+    crc = el_crc64(crc, zeros, DIGITS);
+    return el_crc64(crc, rest, t->size - t->checksum - DIGITS);
+}
+
+static elman_status check_checksum(const elman_tensors *t)
+{
+    char digits[DIGITS + 1];
+    if (t->checksum == 0)
+        return ELMAN_OK;
+    if (t->size - t->checksum >= DIGITS) {
+        snprintf(digits, sizeof digits, "%016" PRIx64, crc_with_zeros(t));
+        if (strcmp(digits, el_tensors_meta(t, CHECKSUM)) == 0)
+            return ELMAN_OK;
+    }
+    return el_fail(ELMAN_EFORMAT,
+                   "the file is damaged (its checksum does not match; remove "
+                   "the metadata entry \"" CHECKSUM "\" if another program "
+                   "rewrote it)");
+}
+
+static elman_status parse(elman_tensors *t)
+{
+    elman_status status = read_length(t);
+    if (status == ELMAN_OK)
+        status = read_header(t);
+    if (status == ELMAN_OK)
+        status = sort_entries(t);
+    if (status == ELMAN_OK)
+        status = check_places(t);
+    if (status == ELMAN_OK)
+        status = check_checksum(t);
+    if (status == ELMAN_OK)
+        status = place_data(t);
+    return status;
+}
+
+elman_status el_tensors_parse(const elman_context *context, const char *name,
+                              void *bytes, size_t size, elman_tensors **out)
+{
+    *out = NULL;
+    elman_tensors *const t = el_alloc(context, sizeof *t);
+    if (!t) {
+        el_free(context, bytes);
+        return el_fail_in(ELMAN_ENOMEM, name);
+    }
+    t->context = context;
+    t->bytes = bytes;
+    t->size = size;
+    const elman_status status = parse(t);
+    if (status != ELMAN_OK) {
+        el_tensors_free(t);
+        return el_fail_in(status, name);
+    }
+    *out = t;
+    return ELMAN_OK;
+}
+
+elman_status el_tensors_read(const elman_context *context, const char *path,
+                             elman_tensors **out)
+{
+    void *bytes;
+    size_t size;
+    *out = NULL;
+    const elman_status status = el_file_read(context, path, &bytes, &size);
+    if (status != ELMAN_OK)
+        return status;
+    return el_tensors_parse(context, path, bytes, size, out);
+}
+
+void el_tensors_free(elman_tensors *tensors)
+{
+    if (!tensors)
+        return;
+    const elman_context *const context = tensors->context;
+    el_free(context, tensors->bytes);
+    el_free(context, tensors->strings);
+    el_free(context, tensors->entries);
+    el_free(context, tensors->by_name);
+    el_free(context, tensors->pairs);
+    el_free(context, tensors->moved);
+    el_free(context, tensors);
+}
+
+/* ---- Looking up ----------------------------------------------------------*/
+
+int el_tensors_count(const elman_tensors *tensors)
+{
+    return tensors->count;
+}
+
+const elman_tensor *el_tensors_at(const elman_tensors *tensors, int index)
+{
+    assert(index >= 0 && index < tensors->count);
+    return &tensors->entries[index].tensor;
+}
+
+const elman_tensor *el_tensors_find(const elman_tensors *tensors,
+                                    const char *name)
+{
+    const entry wanted = {.tensor = {.name = name}};
+    const entry *const key = &wanted;
+    entry *const *const found =
+        bsearch(&key, tensors->by_name, (size_t)tensors->count,
+                sizeof *tensors->by_name, compare_names);
+    return found ? &(*found)->tensor : NULL;
+}
+
+const char *el_tensors_meta(const elman_tensors *tensors, const char *key)
+{
+    const pair wanted = {.key = key};
+    if (tensors->pair_count == 0)
+        return NULL;
+    const pair *const found =
+        bsearch(&wanted, tensors->pairs, (size_t)tensors->pair_count,
+                sizeof *tensors->pairs, compare_pairs);
+    return found ? found->value : NULL;
+}
+
+/* ---- Writing -------------------------------------------------------------*/
+
+/* What is to be written, and how. */
+typedef struct writing {
+    const elman_context *context;
+    const elman_tensor *tensors;
+    int count;
+    const char *const *keys_values;
+    int pairs;
+} writing;
+
+static int compare_strings(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Fails where two of the names are one.  Sorts them. */
+static elman_status check_unique(const char *kind, const char **names,
+                                 size_t count)
+{
+    qsort(names, count, sizeof *names, compare_strings);
+    for (size_t i = 1; i < count; ++i)
+        if (strcmp(names[i - 1], names[i]) == 0)
+            return el_fail(ELMAN_EINVAL, "%s is there twice",
+                           label_of(kind, names[i]).text);
+    return ELMAN_OK;
+}
+
+static elman_status check_names(const writing *w)
+{
+    const int64_t room =
+        (w->count > w->pairs ? w->count : w->pairs) + INT64_C(1);
+    const char **const names = el_alloc_array(w->context, room, sizeof *names);
+    if (!names)
+        return ELMAN_ENOMEM;
+    for (int i = 0; i < w->count; ++i)
+        names[i] = w->tensors[i].name;
+    names[w->count] = METADATA;
+    elman_status status = check_unique("tensor", names, (size_t)w->count + 1);
+    if (status == ELMAN_OK) {
+        for (int i = 0; i < w->pairs; ++i)
+            names[i] = w->keys_values[2 * (size_t)i];
+        names[w->pairs] = CHECKSUM;
+        status = check_unique("metadata", names, (size_t)w->pairs + 1);
+    }
+    el_free(w->context, names);
+    return status;
+}
+
+static void put_string(el_buffer *header, const char *text)
+{
+    el_buffer_json(header, text, strlen(text));
+}
+
+static void put_text(el_buffer *header, const char *text)
+{
+    el_buffer_add(header, text, strlen(text));
+}
+
+/* Returns where the checksum's digits are. */
+static size_t put_metadata(el_buffer *header, const writing *w)
+{
+    put_text(header, "{\"" METADATA "\":{\"" CHECKSUM "\":\"");
+    const size_t digits = header->size;
+    put_text(header, zeros);
+    put_text(header, "\"");
+    for (size_t i = 0; i < (size_t)w->pairs; ++i) {
+        put_text(header, ",");
+        put_string(header, w->keys_values[2 * i]);
+        put_text(header, ":");
+        put_string(header, w->keys_values[2 * i + 1]);
+    }
+    put_text(header, "}");
+    return digits;
+}
+
+static const char *dtype_name(elman_dtype dtype)
+{
+    int i = 0;
+    while (i < DTYPES - 1 && dtypes[i].dtype != dtype)
+        ++i;
+    return dtypes[i].name;
+}
+
+/* Puts one tensor's description and moves from to the end of its data. */
+static elman_status put_tensor(el_buffer *header, const elman_tensor *tensor,
+                               int64_t *from)
+{
+    int64_t count, bytes, to;
+    if (!el_shape_size(tensor->shape, tensor->rank, tensor->dtype, &count,
+                       &bytes) ||
+        !el_add(*from, bytes, &to))
+        return el_fail(ELMAN_EINVAL, "%s is too large",
+                       label_of("tensor", tensor->name).text);
+    assert(count == tensor->count && tensor->rank <= RANK_MAX);
+    put_text(header, ",");
+    put_string(header, tensor->name);
+    el_buffer_format(header, ":{\"dtype\":\"%s\",\"shape\":[",
+                     dtype_name(tensor->dtype));
+    for (int i = 0; i < tensor->rank; ++i)
+        el_buffer_format(header, "%s%" PRId64, i > 0 ? "," : "",
+                         tensor->shape[i]);
+    el_buffer_format(header, "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}",
+                     *from, to);
+    *from = to;
+    return ELMAN_OK;
+}
+
+/* The length and the header, padded so that data begin at a multiple of 8. */
+static elman_status put_header(el_buffer *header, const writing *w,
+                               size_t *digits)
+{
+    uint64_t length = 0;
+    int64_t from = 0;
+    el_buffer_add(header, &length, LENGTH_SIZE);
+    *digits = put_metadata(header, w);
+    for (int i = 0; i < w->count; ++i) {
+        const elman_status status = put_tensor(header, &w->tensors[i], &from);
+        if (status != ELMAN_OK)
+            return status;
+    }
+    put_text(header, "}");
+    while (!header->failed && header->size % ALIGNMENT != 0)
+        put_text(header, " ");
+    if (header->failed)
+        return el_no_memory();
+    length = header->size - LENGTH_SIZE;
+    if (length > HEADER_MAX)
+        return el_fail(ELMAN_EINVAL,
+                       "names and metadata take %" PRIu64
+                       " bytes, at most %d are allowed",
+                       length, HEADER_MAX);
+    memcpy(header->data, &length, LENGTH_SIZE);
+    return ELMAN_OK;
+}
+
+/* The header and each tensor's data, and the checksum of all in its place. */
+static elman_status make_parts(const writing *w, el_buffer *header,
+                               size_t digits, el_part **out)
+{
+    char text[DIGITS + 1];
+    el_part *const parts =
+        el_alloc_array(w->context, w->count + INT64_C(1), sizeof *parts);
+    if (!parts)
+        return ELMAN_ENOMEM;
+    parts[0] = (el_part){header->data, header->size};
+    uint64_t crc = el_crc64(0, header->data, header->size);
+    for (int i = 0; i < w->count; ++i) {
+        const elman_tensor *const tensor = &w->tensors[i];
+        const size_t size =
+            (size_t)tensor->count * el_dtype_size(tensor->dtype);
+        parts[i + 1] = (el_part){tensor->data, size};
+        crc = el_crc64(crc, tensor->data, size);
+    }
+    snprintf(text, sizeof text, "%016" PRIx64, crc);
+    memcpy(header->data + digits, text, DIGITS);
+    *out = parts;
+    return ELMAN_OK;
+}
+
+elman_status el_tensors_write(const elman_context *context, const char *path,
+                              const elman_tensor *tensors, int count,
+                              const char *const *keys_values, int pairs,
+                              int keep)
+{
+    const writing w = {context, tensors, count, keys_values, pairs};
+    el_buffer header = EL_BUFFER(context);
+    el_part *parts = NULL;
+    size_t digits;
+    elman_status status = check_names(&w);
+    if (status == ELMAN_OK)
+        status = put_header(&header, &w, &digits);
+    if (status == ELMAN_OK)
+        status = make_parts(&w, &header, digits, &parts);
+    if (status != ELMAN_OK)
+        el_fail_in(status, path);
+    else
+        status = el_file_replace(context, path, parts, count + 1, keep);
+    el_free(context, parts);
+    el_buffer_free(&header);
+    return status;
+}

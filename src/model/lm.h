@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* lm.h - language models: tokens in, logits out.
+ *
+ * tokens -> one-hot or embedding -> stack -> decoder -> logits.  Without a
+ * hidden state the stack is one fully connected layer, and what enters it are
+ * the last n tokens, the oldest first. */
+#ifndef EL_LM_H
+#define EL_LM_H
+
+#include "../nn/decoder.h"
+#include "../nn/stack.h"
+#include "../nn/xent.h"
+#include "../text/vocab.h"
+
+struct elman_lm {
+    const elman_context *context;
+    const el_kernels *k;
+    elman_lm_desc desc;
+    elman_vocab *vocab;
+    char *history; /* JSON, or "" */
+    el_views views;
+    int64_t classes;   /* V */
+    int64_t tokens;    /* that enter at one step: n, or 1 */
+    int64_t embedding; /* where it begins in the flat block; -1: one-hot */
+    el_stack stack;
+    el_decoder decoder;
+    void *weights; /* [P] */
+};
+
+/* desc has been checked but for the sizes that vocab gives. */
+elman_status el_lm_create(const elman_context *context,
+                          const elman_lm_desc *desc, const elman_vocab *vocab,
+                          elman_lm **out);
+void el_lm_free(elman_lm *lm);
+/* After weights were written. */
+void el_lm_pack(elman_lm *lm);
+void el_lm_init(elman_lm *lm, uint64_t seed);
+elman_status el_lm_set_history(elman_lm *lm, const char *json);
+
+/* ---- Running --------------------------------------------------------------*/
+
+/* h [L,B,H], or the last n-1 tokens of every sequence, the oldest first, -1
+ * where there is none. */
+struct elman_lm_state {
+    const elman_lm *lm;
+    int64_t batch;
+    void *h, *next;
+    int32_t *ids; /* [n,B]: the last row is a step's own tokens */
+    void *x;      /* [B,n*E] of a step; NULL for one-hot input */
+};
+
+elman_status el_lm_state_create(const elman_lm *lm, int64_t batch,
+                                elman_lm_state **out);
+void el_lm_state_free(elman_lm_state *state);
+void el_lm_state_zero(elman_lm_state *state);
+/* The state as it stands in a checkpoint: elements of h, or of ids. */
+int64_t el_lm_state_h_count(const elman_lm_state *state);
+int64_t el_lm_state_ids_count(const elman_lm_state *state);
+
+struct elman_lm_tape {
+    const elman_lm *lm;
+    el_run most, run; /* of the forward that is held; no steps: none is */
+    bool inference;
+    el_tape tape;
+    int32_t *ids; /* [n-1+T,B] */
+    void *x, *dx; /* [T,B,n*E]; NULL for one-hot input */
+    void *logits; /* [T,B,V]; after a forward, their gradient */
+    void *dh;     /* [T,B,H] */
+    double *each; /* [T,B] */
+    void *scratch;
+};
+
+/* An inference tape gives losses only; it holds at most 256 rows. */
+elman_status el_lm_tape_create(const elman_lm *lm, el_run most, bool inference,
+                               elman_lm_tape **out);
+void el_lm_tape_free(elman_lm_tape *tape);
+void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
+                   const elman_lm_batch *batch, elman_lm_state *state,
+                   double *loss_sum, int64_t *kept);
+void el_lm_backward(const elman_lm *lm, elman_lm_tape *tape, void *grad);
+void el_lm_step(const elman_lm *lm, elman_lm_state *state, const int32_t *ids,
+                void *logits);
+
+elman_status el_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
+                        int64_t count, elman_lm_score *out);
+elman_status el_lm_choose(const elman_lm *lm, const elman_sampler *sampler,
+                          const void *logits, double uniform, int32_t *id);
+
+#endif

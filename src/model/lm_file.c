@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#include "lm_file.h"
+#include "../io/safetensors.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const cells[] = {"elman", "none", NULL};
+static const char *const activations[] = {"tanh", "relu", NULL};
+static const char *const levels[] = {"char", "word", "byte", NULL};
+static const char *const normalizations[] = {"none", "letters", NULL};
+
+/* ---- Out ------------------------------------------------------------------*/
+
+enum { META = 12, NUMBER_ROOM = 24 };
+
+elman_status el_lm_write(const elman_lm *lm, const void *weights,
+                         const elman_tensor *more, int more_count,
+                         const char *path, int keep)
+{
+    const elman_context *const c = lm->context;
+    const elman_lm_desc *const d = &lm->desc;
+    el_buffer vocab = EL_BUFFER(c);
+    const int count = lm->views.count + more_count;
+    elman_tensor *const list = el_alloc_array(c, count, sizeof *list);
+    elman_status s = list ? ELMAN_OK : ELMAN_ENOMEM;
+    el_vocab_to_json(lm->vocab, &vocab);
+    if (vocab.failed || s) {
+        s = el_no_memory();
+        goto end;
+    }
+    for (int i = 0; i < lm->views.count; ++i) {
+        const elman_view *const v = &lm->views.list[i];
+        list[i] = (elman_tensor){
+            .name = v->name,
+            .dtype = lm->k->dtype,
+            .rank = v->rank,
+            .shape = {v->shape[0], v->shape[1]},
+            .count = v->count,
+            .data = el_at(lm->k, weights ? weights : lm->weights, v->offset)};
+    }
+    for (int i = 0; i < more_count; ++i)
+        list[lm->views.count + i] = more[i];
+
+    char hidden[NUMBER_ROOM], layers[NUMBER_ROOM], embed[NUMBER_ROOM];
+    char context[NUMBER_ROOM];
+    snprintf(hidden, sizeof hidden, "%lld", (long long)d->hidden);
+    snprintf(layers, sizeof layers, "%d", d->layers);
+    snprintf(embed, sizeof embed, "%lld", (long long)d->embed);
+    snprintf(context, sizeof context, "%lld", (long long)d->context);
+    const char *const meta[2 * META] = {
+        "format",         "elman",
+        "kind",           "language-model",
+        "cell",           cells[d->cell],
+        "activation",     activations[d->activation],
+        "hidden_size",    hidden,
+        "num_layers",     layers,
+        "embedding_size", embed,
+        "context_size",   context,
+        "level",          levels[elman_vocab_level(lm->vocab)],
+        "normalize",      normalizations[elman_vocab_normalize(lm->vocab)],
+        "vocabulary",     vocab.data,
+        "training",       lm->history};
+    s = el_tensors_write(c, path, list, count, meta,
+                         lm->history[0] ? META : META - 1, keep);
+end:
+    el_buffer_free(&vocab);
+    el_free(c, list);
+    return s;
+}
+
+/* ---- In -------------------------------------------------------------------*/
+
+static elman_status meta_word(const elman_tensors *file, const char *path,
+                              const char *key, const char *const *words,
+                              int *out)
+{
+    const char *const value = elman_tensors_meta(file, key);
+    for (int i = 0; value && words[i]; ++i)
+        if (strcmp(value, words[i]) == 0) {
+            *out = i;
+            return ELMAN_OK;
+        }
+    if (!value)
+        return el_fail(ELMAN_EFORMAT,
+                       "%s: the metadata has no %s: this is not a model of "
+                       "elman's",
+                       path, key);
+    return el_fail(ELMAN_EFORMAT,
+                   "%s: the metadata's %s is \"%.40s\", which "
+                   "this version does not know",
+                   path, key, value);
+}
+
+static elman_status meta_number(const elman_tensors *file, const char *path,
+                                const char *key, int64_t least, int64_t most,
+                                int64_t *out)
+{
+    const char *const value = elman_tensors_meta(file, key);
+    char *end = NULL;
+    const long long number = value ? strtoll(value, &end, 10) : 0;
+    if (!value || end == value || *end || number < least || number > most)
+        return el_fail(ELMAN_EFORMAT,
+                       "%s: the metadata's %s is %s%.40s%s (a whole number "
+                       "from %lld to %lld)",
+                       path, key, value ? "\"" : "", value ? value : "missing",
+                       value ? "\"" : "", (long long)least, (long long)most);
+    *out = number;
+    return ELMAN_OK;
+}
+
+elman_status el_lm_read_meta(const elman_context *context,
+                             const elman_tensors *file, const char *path,
+                             elman_lm_desc *desc, elman_vocab **vocab)
+{
+    static const char *const formats[] = {"elman", NULL};
+    static const char *const kinds[] = {"language-model", NULL};
+    const int64_t most = (int64_t)1 << 31;
+    int word = 0, cell = 0, activation = 0, level = 0, normalize = 0;
+    int64_t layers = 0;
+    *desc = (elman_lm_desc)ELMAN_LM_DESC;
+    elman_status s = meta_word(file, path, "format", formats, &word);
+    if (!s)
+        s = meta_word(file, path, "kind", kinds, &word);
+    if (!s)
+        s = meta_word(file, path, "cell", cells, &cell);
+    if (!s)
+        s = meta_word(file, path, "activation", activations, &activation);
+    if (!s)
+        s = meta_word(file, path, "level", levels, &level);
+    if (!s)
+        s = meta_word(file, path, "normalize", normalizations, &normalize);
+    if (!s)
+        s = meta_number(file, path, "hidden_size", 1, most, &desc->hidden);
+    if (!s)
+        s = meta_number(file, path, "num_layers", 1, 4096, &layers);
+    if (!s)
+        s = meta_number(file, path, "embedding_size", 0, most, &desc->embed);
+    if (!s)
+        s = meta_number(file, path, "context_size",
+                        cell == ELMAN_CELL_NONE ? 1 : 0,
+                        cell == ELMAN_CELL_NONE ? 1 << 20 : 0, &desc->context);
+    if (s)
+        return s;
+    desc->cell = (elman_cell)cell;
+    desc->activation = (elman_activation)activation;
+    desc->layers = (int)layers;
+    if (cell == ELMAN_CELL_NONE && layers != 1)
+        return el_fail(ELMAN_EFORMAT,
+                       "%s: a model without a hidden state has 1 layer, not "
+                       "%lld",
+                       path, (long long)layers);
+    elman_tensor decoder;
+    s = elman_tensors_find(file, "decoder.weight", &decoder);
+    if (s)
+        return el_fail_in(ELMAN_EFORMAT, path);
+    desc->dtype = decoder.dtype;
+    if (decoder.dtype != ELMAN_F32 && decoder.dtype != ELMAN_F64)
+        return el_fail(ELMAN_EFORMAT, "%s: decoder.weight is not of floats",
+                       path);
+    if (!vocab)
+        return ELMAN_OK;
+    const char *const json = elman_tensors_meta(file, "vocabulary");
+    if (!json)
+        return el_fail(ELMAN_EFORMAT, "%s: the metadata has no vocabulary",
+                       path);
+    s = el_vocab_from_json(context, json, strlen(json), (elman_level)level,
+                           (elman_normalize)normalize, vocab);
+    return s == ELMAN_EFORMAT ? el_fail_in(s, path) : s;
+}
+
+/* Sizes in the metadata must not make us allocate what the file cannot fill:
+ * the parameters' number is estimated before anything is made. */
+static elman_status check_size(const elman_tensors *file, const char *path,
+                               const elman_lm_desc *d, int64_t classes)
+{
+    const double H = (double)d->hidden, V = (double)classes;
+    const double I = d->embed > 0 ? (double)d->embed : V;
+    double wanted = V * H + V + (d->embed > 0 ? V * I : 0);
+    if (d->cell == ELMAN_CELL_NONE)
+        wanted += H * I * (double)d->context + H;
+    else
+        wanted += H * (I + H + 2) + (d->layers - 1) * H * (2 * H + 2);
+    double there = 0;
+    for (int i = 0; i < elman_tensors_count(file); ++i) {
+        elman_tensor t;
+        if (elman_tensors_at(file, i, &t) == ELMAN_OK)
+            there += (double)t.count;
+    }
+    if (wanted > there)
+        return el_fail(ELMAN_EFORMAT,
+                       "%s: the sizes in the metadata ask for %.0f parameters, "
+                       "and the file has %.0f numbers",
+                       path, wanted, there);
+    return ELMAN_OK;
+}
+
+static bool same_shape(const elman_tensor *t, const elman_view *v)
+{
+    if (t->rank != v->rank)
+        return false;
+    for (int i = 0; i < v->rank; ++i)
+        if (t->shape[i] != v->shape[i])
+            return false;
+    return true;
+}
+
+static elman_status take_weights(elman_lm *lm, const elman_tensors *file,
+                                 const char *path)
+{
+    for (int i = 0; i < lm->views.count; ++i) {
+        const elman_view *const view = &lm->views.list[i];
+        elman_tensor t;
+        if (elman_tensors_find(file, view->name, &t))
+            return el_fail_in(ELMAN_EFORMAT, path);
+        if (t.dtype != lm->k->dtype || !same_shape(&t, view))
+            return el_fail(ELMAN_EFORMAT,
+                           "%s: tensor %s does not have the shape and dtype "
+                           "that the metadata asks for",
+                           path, view->name);
+        memcpy(el_at(lm->k, lm->weights, view->offset), t.data,
+               (size_t)t.count * lm->k->size);
+    }
+    for (int i = 0; i < elman_tensors_count(file); ++i) {
+        elman_tensor t;
+        elman_view view;
+        const elman_status s = elman_tensors_at(file, i, &t);
+        if (s)
+            return s;
+        if (strncmp(t.name, EL_TRAINER_PREFIX, sizeof EL_TRAINER_PREFIX - 1) !=
+                0 &&
+            el_views_find(&lm->views, t.name, &view))
+            return el_fail(ELMAN_EFORMAT,
+                           "%s: tensor %.100s is not part of such a model",
+                           path, t.name);
+    }
+    return ELMAN_OK;
+}
+
+elman_status el_lm_from_tensors(const elman_context *context,
+                                const elman_tensors *file, const char *path,
+                                elman_lm **out)
+{
+    elman_lm_desc desc;
+    elman_vocab *vocab = NULL;
+    elman_lm *lm = NULL;
+    elman_status s = el_lm_read_meta(context, file, path, &desc, &vocab);
+    if (!s)
+        s = check_size(file, path, &desc, elman_vocab_size(vocab));
+    if (!s)
+        s = el_lm_create(context, &desc, vocab, &lm);
+    if (!s)
+        s = take_weights(lm, file, path);
+    const char *const training = elman_tensors_meta(file, "training");
+    if (!s && training)
+        s = el_lm_set_history(lm, training);
+    el_vocab_free(vocab);
+    if (s) {
+        el_lm_free(lm);
+        return s;
+    }
+    el_lm_pack(lm);
+    *out = lm;
+    return ELMAN_OK;
+}

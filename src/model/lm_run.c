@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* lm_run.c - a language model at work: forward, backward, one step. */
+#include "lm.h"
+
+#include <assert.h>
+#include <string.h>
+
+static int64_t embedded(const elman_lm *lm)
+{
+    return lm->embedding >= 0 ? lm->tokens * lm->desc.embed : 0;
+}
+
+/* ---- State ----------------------------------------------------------------*/
+
+int64_t el_lm_state_h_count(const elman_lm_state *state)
+{
+    const elman_lm_desc *const d = &state->lm->desc;
+    return d->cell == ELMAN_CELL_NONE ? 0
+                                      : d->layers * state->batch * d->hidden;
+}
+
+int64_t el_lm_state_ids_count(const elman_lm_state *state)
+{
+    return (state->lm->tokens - 1) * state->batch;
+}
+
+elman_status el_lm_state_create(const elman_lm *lm, int64_t batch,
+                                elman_lm_state **out)
+{
+    const elman_context *const c = lm->context;
+    elman_lm_state *const state = el_alloc(c, sizeof *state);
+    if (!state)
+        return ELMAN_ENOMEM;
+    state->lm = lm;
+    state->batch = batch;
+    const int64_t cells = lm->desc.layers * lm->desc.hidden;
+    int64_t count, ids, x;
+    if (__builtin_mul_overflow(cells, batch, &count) ||
+        __builtin_mul_overflow(lm->tokens, batch, &ids) ||
+        __builtin_mul_overflow(embedded(lm), batch, &x) ||
+        !(state->h = el_alloc_array(c, count, lm->k->size)) ||
+        !(state->next = el_alloc_array(c, count, lm->k->size)) ||
+        !(state->ids = el_alloc_array(c, ids, sizeof *state->ids)) ||
+        (x > 0 && !(state->x = el_alloc_array(c, x, lm->k->size)))) {
+        el_lm_state_free(state);
+        return el_no_memory();
+    }
+    el_lm_state_zero(state);
+    *out = state;
+    return ELMAN_OK;
+}
+
+void el_lm_state_free(elman_lm_state *state)
+{
+    if (!state)
+        return;
+    const elman_context *const c = state->lm->context;
+    el_free(c, state->h);
+    el_free(c, state->next);
+    el_free(c, state->ids);
+    el_free(c, state->x);
+    el_free(c, state);
+}
+
+void el_lm_state_zero(elman_lm_state *state)
+{
+    memset(state->h, 0,
+           (size_t)el_lm_state_h_count(state) * state->lm->k->size);
+    for (int64_t i = 0; i < el_lm_state_ids_count(state); ++i)
+        state->ids[i] = -1;
+}
+
+/* ---- Tape -----------------------------------------------------------------*/
+
+static size_t tape_scratch(const elman_lm *lm, el_run most)
+{
+    const size_t decoder = el_decoder_scratch(&lm->decoder);
+    const size_t embedding =
+        lm->embedding >= 0
+            ? el_lookup_scratch(lm->k, most, lm->classes, lm->desc.embed)
+            : 0;
+    return decoder > embedding ? decoder : embedding;
+}
+
+elman_status el_lm_tape_create(const elman_lm *lm, el_run most, bool inference,
+                               elman_lm_tape **out)
+{
+    const elman_context *const c = lm->context;
+    const size_t size = lm->k->size;
+    int64_t rows, count, ids;
+    if (__builtin_mul_overflow(most.steps, most.batch, &rows) ||
+        __builtin_mul_overflow(most.steps + lm->tokens - 1, most.batch, &ids) ||
+        __builtin_mul_overflow(
+            rows, lm->classes + lm->desc.hidden + 2 * embedded(lm), &count) ||
+        rows > INT32_MAX)
+        return el_no_memory();
+    assert(!inference || rows <= 256);
+    elman_lm_tape *const t = el_alloc(c, sizeof *t);
+    if (!t)
+        return ELMAN_ENOMEM;
+    t->lm = lm;
+    t->most = most;
+    t->inference = inference;
+    elman_status s = el_tape_create(&lm->stack, most, inference, &t->tape);
+    if (!s) {
+        const int64_t x = rows * embedded(lm);
+        const bool fine =
+            (t->ids = el_alloc_array(c, ids, sizeof *t->ids)) &&
+            (t->logits = el_alloc_array(c, rows * lm->classes, size)) &&
+            (t->each = el_alloc_array(c, rows, sizeof *t->each)) &&
+            (x == 0 || (t->x = el_alloc_array(c, x, size))) &&
+            (inference ||
+             ((t->dh = el_alloc_array(c, rows * lm->desc.hidden, size)) &&
+              (t->scratch = el_alloc(c, tape_scratch(lm, most))) &&
+              (x == 0 || (t->dx = el_alloc_array(c, x, size)))));
+        s = fine ? ELMAN_OK : ELMAN_ENOMEM;
+    }
+    if (s) {
+        el_lm_tape_free(t);
+        return s;
+    }
+    *out = t;
+    return ELMAN_OK;
+}
+
+void el_lm_tape_free(elman_lm_tape *t)
+{
+    if (!t)
+        return;
+    const elman_context *const c = t->lm->context;
+    el_tape_free(&t->tape);
+    el_free(c, t->ids);
+    el_free(c, t->x);
+    el_free(c, t->dx);
+    el_free(c, t->logits);
+    el_free(c, t->dh);
+    el_free(c, t->each);
+    el_free(c, t->scratch);
+    el_free(c, t);
+}
+
+/* ---- Forward and backward -------------------------------------------------*/
+
+/* x [rows,n*E]: a row is the embeddings of its n tokens.  ids [n-1+T,B], so
+ * that slot s of step t is row t + s of them. */
+static void embed(const elman_lm *lm, int64_t batch, int64_t rows,
+                  const int32_t *ids, void *x)
+{
+    const el_kernels *const k = lm->k;
+    const int64_t E = lm->desc.embed;
+    const size_t bytes = (size_t)E * k->size;
+    const void *const table = el_at(k, lm->weights, lm->embedding);
+    for (int64_t row = 0; row < rows; ++row)
+        for (int64_t s = 0; s < lm->tokens; ++s) {
+            void *const to = el_at(k, x, (row * lm->tokens + s) * E);
+            const int32_t id = ids[row + s * batch];
+            if (id >= 0)
+                memcpy(to, el_at(k, table, id * E), bytes);
+            else
+                memset(to, 0, bytes);
+        }
+}
+
+static el_input enter(const elman_lm *lm, int64_t batch, int64_t rows,
+                      const int32_t *ids, void *x)
+{
+    if (lm->embedding < 0)
+        return (el_input){.ids = ids, .ids_stride = batch};
+    embed(lm, batch, rows, ids, x);
+    return (el_input){.x = x};
+}
+
+void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
+                   const elman_lm_batch *batch, elman_lm_state *state,
+                   double *loss_sum, int64_t *kept)
+{
+    const el_run run = {batch->steps, batch->batch};
+    const int64_t rows = el_rows(run), past = (lm->tokens - 1) * run.batch;
+    const bool recurrent = lm->stack.recurrent;
+
+    for (int64_t i = 0; i < past; ++i)
+        tape->ids[i] = state ? state->ids[i] : -1;
+    memcpy(tape->ids + past, batch->ids, (size_t)rows * sizeof *batch->ids);
+    const el_input input = enter(lm, run.batch, rows, tape->ids, tape->x);
+    void *const h = state && recurrent ? state->h : NULL;
+    el_stack_forward(&lm->stack, &tape->tape, run, &input, h, NULL, h);
+    if (state)
+        memcpy(state->ids, tape->ids + rows, (size_t)past * sizeof *state->ids);
+
+    el_decoder_forward(&lm->decoder, rows, el_tape_output(&tape->tape),
+                       tape->logits);
+    const el_xent_rows xent = {
+        .kernel = {.classes = lm->classes, .scale = batch->scale},
+        .rows = rows,
+        .x = tape->logits,
+        .targets32 = batch->targets,
+        .each = tape->each,
+        .dx = tape->inference ? NULL : tape->logits};
+    el_xent_all(lm->context, lm->k, &xent);
+    double sum = 0;
+    int64_t count = 0;
+    for (int64_t i = 0; i < rows; ++i) {
+        sum += tape->each[i];
+        count += batch->targets[i] >= 0;
+    }
+    *loss_sum = sum;
+    if (kept)
+        *kept = count;
+    tape->run = run;
+}
+
+/* Each slot's tokens have their own rows of dx, E apart. */
+static void embedding_gradient(const elman_lm *lm, elman_lm_tape *tape,
+                               void *grad)
+{
+    const el_kernels *const k = lm->k;
+    const int64_t E = lm->desc.embed;
+    for (int64_t s = 0; s < lm->tokens; ++s)
+        el_lookup_gradient(k, &(el_lookup_gradient_args){
+                                  .run = tape->run,
+                                  .vocab = lm->classes,
+                                  .n = E,
+                                  .ids = tape->ids + s * tape->run.batch,
+                                  .a = el_at(k, tape->dx, s * E),
+                                  .lda = lm->tokens * E,
+                                  .grad = el_at(k, grad, lm->embedding),
+                                  .id_stride = E,
+                                  .stride = 1,
+                                  .scratch = tape->scratch});
+}
+
+void el_lm_backward(const elman_lm *lm, elman_lm_tape *tape, void *grad)
+{
+    el_decoder_backward(&lm->decoder, tape->run, el_tape_output(&tape->tape),
+                        tape->logits, tape->dh, grad, tape->scratch);
+    el_stack_backward(&lm->stack, &tape->tape, tape->dh, NULL, tape->dx, NULL,
+                      grad);
+    if (lm->embedding >= 0)
+        embedding_gradient(lm, tape, grad);
+    tape->run.steps = 0;
+}
+
+void el_lm_step(const elman_lm *lm, elman_lm_state *state, const int32_t *ids,
+                void *logits)
+{
+    const int64_t B = state->batch, past = el_lm_state_ids_count(state);
+    memcpy(state->ids + past, ids, (size_t)B * sizeof *ids);
+    const el_input input = enter(lm, B, B, state->ids, state->x);
+    el_stack_step(&lm->stack, B, &input, state->h, state->next);
+    void *const last = state->h;
+    state->h = state->next;
+    state->next = last;
+    memmove(state->ids, state->ids + B, (size_t)past * sizeof *state->ids);
+    if (logits) {
+        const int64_t top = (lm->desc.layers - 1) * B * lm->desc.hidden;
+        el_decoder_forward(&lm->decoder, B, el_at(lm->k, state->h, top),
+                           logits);
+    }
+}

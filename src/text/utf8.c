@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* utf8.c - see utf8.h. */
+#include "utf8.h"
+
+#include <string.h>
+
+/* The bytes of the character at p, of which there are size; 0 if none stands
+ * there whole.  The second byte's range keeps out what is longer than it need
+ * be, surrogates, and what lies above U+10FFFF. */
+static inline size_t character(const unsigned char *p, size_t size)
+{
+    const unsigned lead = p[0];
+    if (lead < 0x80)
+        return 1;
+    const size_t length = el_utf8_length(p[0]);
+    if (lead < 0xc2 || lead > 0xf4 || length > size)
+        return 0;
+    const unsigned low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    const unsigned high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (p[1] < low || p[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; ++i)
+        if (p[i] >> 6 != 2)
+            return 0;
+    return length;
+}
+
+/* Most texts are mostly ASCII, which goes eight bytes at a time. */
+size_t el_utf8_whole(const char *bytes, size_t size)
+{
+    const uint64_t high_bits = 0x8080808080808080;
+    size_t at = 0;
+    while (at < size) {
+        uint64_t eight;
+        if (size - at >= sizeof eight) {
+            memcpy(&eight, bytes + at, sizeof eight);
+            if ((eight & high_bits) == 0) {
+                at += sizeof eight;
+                continue;
+            }
+        }
+        const size_t length =
+            character((const unsigned char *)bytes + at, size - at);
+        if (length == 0)
+            break;
+        at += length;
+    }
+    return at;
+}
+
+/* Every byte but those that go on with a character begins one. */
+int64_t el_utf8_count(const char *bytes, size_t size)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < size; ++i)
+        count += ((unsigned char)bytes[i] & 0xc0) != 0x80;
+    return count;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* utf8.h - what is a character, by RFC 3629: shortest form, no surrogates,
+ * nothing above U+10FFFF. */
+#ifndef EL_UTF8_H
+#define EL_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How many of the bytes, from the first one on, are whole characters. */
+size_t el_utf8_whole(const char *bytes, size_t size);
+
+/* The code points of valid UTF-8. */
+int64_t el_utf8_count(const char *bytes, size_t size);
+
+/* The bytes of a valid character that begins with this one. */
+static inline size_t el_utf8_length(unsigned char lead)
+{
+    return lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/* checkpoint.c - the whole state of training in a file, and back.
+ *
+ * The file is the model's own (the weights as they stand, not the best ones)
+ * with tensors "trainer.*" added:
+ *   integers [..] I64, reals [..] F64   the options and the counters, in the
+ *                                       order of the tables below
+ *   m [P], v [P]    the optimiser's moments, where it has them
+ *   best [P]        the best weights so far, where there was a validation
+ *   h [L,B,H], ids [n-1,B] I32          the state that is carried
+ * Numbers lie in tensors and not in text, so that none loses a bit. */
+#include "trainer.h"
+#include "../io/safetensors.h"
+#include "../model/lm_file.h"
+#include "../text/corpus.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Every option that changes results, with the name that the command gives it,
+ * and where in the descriptor it lies.  Those marked may grow. */
+#define INTEGER_OPTIONS(X)                                                     \
+    X("cell", model.cell, elman_cell)                                          \
+    X("activation", model.activation, elman_activation)                        \
+    X("dtype", model.dtype, elman_dtype)                                       \
+    X("hidden", model.hidden, int64_t)                                         \
+    X("layers", model.layers, int)                                             \
+    X("embed", model.embed, int64_t)                                           \
+    X("context", model.context, int64_t)                                       \
+    X("optimizer", optimizer.kind, elman_optimizer_kind)                       \
+    X("schedule", schedule.kind, elman_schedule_kind)                          \
+    X("every", schedule.every, int64_t)                                        \
+    X("warmup", schedule.warmup, int64_t)                                      \
+    X("total", schedule.total, int64_t)                                        \
+    X("patience", schedule.patience, int64_t)                                  \
+    X("loss", loss, elman_reduction)                                           \
+    X("sampling", sampling, elman_sampling)                                    \
+    X("batch", batch, int64_t)                                                 \
+    X("steps", steps, int64_t)                                                 \
+    X("seed", seed, uint64_t)                                                  \
+    X("epochs", epochs, int64_t)                                               \
+    X("updates", updates, int64_t)
+
+#define REAL_OPTIONS(X)                                                        \
+    X("momentum", optimizer.momentum)                                          \
+    X("beta1", optimizer.beta1)                                                \
+    X("beta2", optimizer.beta2)                                                \
+    X("alpha", optimizer.alpha)                                                \
+    X("eps", optimizer.eps)                                                    \
+    X("weight-decay", optimizer.weight_decay)                                  \
+    X("clip", optimizer.clip)                                                  \
+    X("lr", schedule.lr)                                                       \
+    X("gamma", schedule.gamma)                                                 \
+    X("floor", schedule.floor)                                                 \
+    X("valid-fraction", valid_fraction)
+
+#define COUNT1(...) +1
+enum {
+    INTEGERS = 0 INTEGER_OPTIONS(COUNT1),
+    REALS = 0 REAL_OPTIONS(COUNT1),
+    COUNTERS = sizeof(el_counters) / sizeof(int64_t),
+    SUMS = sizeof(el_sums) / sizeof(double),
+    EXTRAS = 4, /* optimiser's steps, both fingerprints, the caller's mark */
+    ALL_INTEGERS = INTEGERS + COUNTERS + EXTRAS,
+    ALL_REALS = REALS + SUMS,
+    MORE_TENSORS = 7
+};
+
+static void options_out(const elman_train_desc *d, int64_t *integers,
+                        double *reals)
+{
+#define PUT_INTEGER(name, field, type) *integers++ = (int64_t)d->field;
+#define PUT_REAL(name, field) *reals++ = d->field;
+    INTEGER_OPTIONS(PUT_INTEGER)
+    REAL_OPTIONS(PUT_REAL)
+}
+
+static void options_in(elman_train_desc *d, const int64_t *integers,
+                       const double *reals)
+{
+#define GET_INTEGER(name, field, type) d->field = (type)*integers++;
+#define GET_REAL(name, field) d->field = *reals++;
+    *d = (elman_train_desc)ELMAN_TRAIN_DESC;
+    INTEGER_OPTIONS(GET_INTEGER)
+    REAL_OPTIONS(GET_REAL)
+    d->optimizer.dtype = d->model.dtype;
+}
+
+static elman_status compare_options(const char *path, const int64_t *was,
+                                    const double *was_real,
+                                    const elman_train_desc *now)
+{
+#define NAME_INTEGER(name, field, type) name,
+#define NAME_REAL(name, field) name,
+    static const char *const names[] = {INTEGER_OPTIONS(NAME_INTEGER)};
+    static const char *const real_names[] = {REAL_OPTIONS(NAME_REAL)};
+    int64_t integers[INTEGERS];
+    double reals[REALS];
+    options_out(now, integers, reals);
+    for (int i = 0; i < INTEGERS - 2; ++i)
+        if (integers[i] != was[i])
+            return el_fail(ELMAN_EMISMATCH,
+                           "%s: the checkpoint's %s is %lld, and now it is "
+                           "%lld",
+                           path, names[i], (long long)was[i],
+                           (long long)integers[i]);
+    for (int i = 0; i < REALS; ++i)
+        if (memcmp(&reals[i], &was_real[i], sizeof *reals) != 0)
+            return el_fail(ELMAN_EMISMATCH,
+                           "%s: the checkpoint's %s is %.9g, and now it is "
+                           "%.9g",
+                           path, real_names[i], was_real[i], reals[i]);
+    return ELMAN_OK;
+}
+
+/* ---- Out ------------------------------------------------------------------*/
+
+typedef struct tensor_list {
+    elman_tensor list[MORE_TENSORS];
+    int count;
+} tensor_list;
+
+static void add_tensor(tensor_list *to, const char *name, elman_dtype dtype,
+                       int64_t count, const void *data)
+{
+    if (!data)
+        return;
+    to->list[to->count++] = (elman_tensor){.name = name,
+                                           .dtype = dtype,
+                                           .rank = 1,
+                                           .shape = {count},
+                                           .count = count,
+                                           .data = data};
+}
+
+elman_status el_checkpoint_write(const elman_trainer *t, const char *path,
+                                 int64_t mark)
+{
+    const elman_dtype dtype = t->lm->k->dtype;
+    const int64_t P = t->lm->views.total;
+    int64_t integers[ALL_INTEGERS];
+    double reals[ALL_REALS];
+    options_out(&t->desc, integers, reals);
+    memcpy(integers + INTEGERS, &t->counters, sizeof t->counters);
+    memcpy(reals + REALS, &t->sums, sizeof t->sums);
+    int64_t *const extras = integers + INTEGERS + COUNTERS;
+    extras[0] = t->optimizer->steps;
+    extras[1] = (int64_t)elman_text_fingerprint(t->text);
+    extras[2] = t->valid ? (int64_t)elman_text_fingerprint(t->valid) : 0;
+    extras[3] = mark;
+
+    tensor_list more = {.count = 0};
+    add_tensor(&more, "trainer.integers", ELMAN_I64, ALL_INTEGERS, integers);
+    add_tensor(&more, "trainer.reals", ELMAN_F64, ALL_REALS, reals);
+    add_tensor(&more, "trainer.m", dtype, P, t->optimizer->m);
+    add_tensor(&more, "trainer.v", dtype, P, t->optimizer->v);
+    add_tensor(&more, "trainer.best", dtype, P,
+               t->counters.best_epoch > 0 ? t->best : NULL);
+    if (t->state) {
+        const int64_t h = el_lm_state_h_count(t->state);
+        const int64_t ids = el_lm_state_ids_count(t->state);
+        add_tensor(&more, "trainer.h", dtype, h, h > 0 ? t->state->h : NULL);
+        add_tensor(&more, "trainer.ids", ELMAN_I32, ids,
+                   ids > 0 ? t->state->ids : NULL);
+    }
+    return el_lm_write(t->lm, NULL, more.list, more.count, path, 2);
+}
+
+/* ---- In -------------------------------------------------------------------*/
+
+static elman_status take(const elman_tensors *file, const char *path,
+                         const char *name, elman_dtype dtype, int64_t count,
+                         void *out)
+{
+    elman_tensor t;
+    if (!out)
+        return ELMAN_OK;
+    if (elman_tensors_find(file, name, &t))
+        return el_fail_in(ELMAN_EFORMAT, path);
+    if (t.dtype != dtype || t.count != count)
+        return el_fail(ELMAN_EFORMAT,
+                       "%s: tensor %s does not have the size that the options "
+                       "ask for",
+                       path, name);
+    memcpy(out, t.data, (size_t)count * elman_dtype_size(dtype));
+    return ELMAN_OK;
+}
+
+static elman_status read_numbers(const elman_tensors *file, const char *path,
+                                 int64_t *integers, double *reals)
+{
+    elman_tensor t;
+    if (elman_tensors_find(file, "trainer.integers", &t))
+        return el_fail(ELMAN_EFORMAT, "%s: this is not a checkpoint", path);
+    elman_status s =
+        take(file, path, "trainer.integers", ELMAN_I64, ALL_INTEGERS, integers);
+    if (!s)
+        s = take(file, path, "trainer.reals", ELMAN_F64, ALL_REALS, reals);
+    if (!s && !elman_tensors_meta(file, "checksum"))
+        s = el_fail(ELMAN_EFORMAT, "%s: the checkpoint has no checksum", path);
+    return s;
+}
+
+/* The newest of path, path.1 and path.2 that is whole.  What was wrong with
+ * those before it stays in elman_message(). */
+static elman_status open_newest(const elman_context *context, const char *path,
+                                elman_tensors **file, char *used, size_t size)
+{
+    char first[512] = "";
+    elman_status failed = ELMAN_OK;
+    for (int i = 0; i <= 2; ++i) {
+        int length;
+        if (i == 0)
+            length = snprintf(used, size, "%s", path);
+        else
+            length = snprintf(used, size, "%s.%d", path, i);
+        if (length < 0 || (size_t)length >= size)
+            return el_fail(ELMAN_EINVAL, "the name %.100s... is too long",
+                           path);
+        int64_t integers[ALL_INTEGERS];
+        double reals[ALL_REALS];
+        elman_status s = el_tensors_read(context, used, file);
+        if (!s) {
+            s = read_numbers(*file, used, integers, reals);
+            if (s)
+                el_tensors_free(*file);
+        }
+        if (s == ELMAN_ENOMEM)
+            return s;
+        if (!s) {
+            if (failed)
+                el_fail(failed, "%s", first);
+            return ELMAN_OK;
+        }
+        if (!failed) {
+            failed = s;
+            snprintf(first, sizeof first, "%s", elman_message());
+        }
+    }
+    *file = NULL;
+    return el_fail(failed, "%s", first);
+}
+
+static elman_status restore(elman_trainer *t, const elman_tensors *file,
+                            const char *path, const int64_t *integers,
+                            const double *reals)
+{
+    const elman_dtype dtype = t->lm->k->dtype;
+    const int64_t P = t->lm->views.total;
+    memcpy(&t->counters, integers + INTEGERS, sizeof t->counters);
+    memcpy(&t->sums, reals + REALS, sizeof t->sums);
+    t->optimizer->steps = integers[INTEGERS + COUNTERS];
+    elman_status s = take(file, path, "trainer.m", dtype, P, t->optimizer->m);
+    if (!s)
+        s = take(file, path, "trainer.v", dtype, P, t->optimizer->v);
+    if (!s && t->counters.best_epoch > 0)
+        s = take(file, path, "trainer.best", dtype, P, t->best);
+    for (int i = 0; !s && i < t->lm->views.count; ++i) {
+        const elman_view *const v = &t->lm->views.list[i];
+        s = take(file, path, v->name, dtype, v->count,
+                 el_at(t->lm->k, t->lm->weights, v->offset));
+    }
+    if (!s && t->state) {
+        const int64_t h = el_lm_state_h_count(t->state);
+        const int64_t ids = el_lm_state_ids_count(t->state);
+        s = take(file, path, "trainer.h", dtype, h, h ? t->state->h : NULL);
+        if (!s)
+            s = take(file, path, "trainer.ids", ELMAN_I32, ids,
+                     ids ? t->state->ids : NULL);
+        for (int64_t i = 0; !s && i < ids; ++i)
+            if (t->state->ids[i] < -1 || t->state->ids[i] >= t->lm->classes)
+                s = el_fail(ELMAN_EFORMAT, "%s: the state holds token %d", path,
+                            t->state->ids[i]);
+    }
+    if (!s && (t->counters.update < 0 || t->counters.tokens < 0 ||
+               t->counters.halvings < 0 || t->optimizer->steps < 0))
+        s = el_fail(ELMAN_EFORMAT, "%s: the counters are not sensible", path);
+    if (!s)
+        el_lm_pack(t->lm);
+    return s;
+}
+
+elman_status el_checkpoint_resume(const elman_context *context,
+                                  const elman_train_desc *desc,
+                                  elman_text *text, elman_text *valid,
+                                  const char *path, elman_trainer **out,
+                                  char *used, size_t used_size, int64_t *mark)
+{
+    elman_tensors *file;
+    elman_trainer *t = NULL;
+    int64_t integers[ALL_INTEGERS];
+    double reals[ALL_REALS];
+    char passed_over[512] = "";
+    elman_status s = open_newest(context, path, &file, used, used_size);
+    if (s)
+        return s;
+    const bool fell_back = strcmp(used, path) != 0;
+    if (fell_back)
+        snprintf(passed_over, sizeof passed_over, "%s", elman_message());
+    s = read_numbers(file, used, integers, reals);
+    if (!s)
+        s = compare_options(used, integers, reals, desc);
+    const int64_t *const extras = integers + INTEGERS + COUNTERS;
+    if (!s && extras[1] != (int64_t)elman_text_fingerprint(text))
+        s = el_fail(ELMAN_EMISMATCH,
+                    "%s: the checkpoint was made with another text", used);
+    if (!s && extras[2] != (valid ? (int64_t)elman_text_fingerprint(valid) : 0))
+        s = el_fail(ELMAN_EMISMATCH,
+                    "%s: the checkpoint was made with another text to "
+                    "validate on",
+                    used);
+    if (!s)
+        s = el_trainer_create(context, desc, text, valid, &t);
+    if (!s)
+        s = restore(t, file, used, integers, reals);
+    el_tensors_free(file);
+    if (s) {
+        el_trainer_free(t);
+        return s;
+    }
+    if (mark)
+        *mark = extras[3];
+    if (fell_back)
+        el_fail(ELMAN_OK, "%s", passed_over);
+    *out = t;
+    return ELMAN_OK;
+}
+
+elman_status el_checkpoint_describe(const elman_context *context,
+                                    const char *path, elman_train_desc *desc,
+                                    elman_vocab **vocab)
+{
+    char used[4096];
+    elman_tensors *file;
+    int64_t integers[ALL_INTEGERS];
+    double reals[ALL_REALS];
+    elman_lm_desc model;
+    elman_status s = open_newest(context, path, &file, used, sizeof used);
+    if (s)
+        return s;
+    s = read_numbers(file, used, integers, reals);
+    if (!s)
+        s = el_lm_read_meta(context, file, used, &model, vocab);
+    if (!s)
+        options_in(desc, integers, reals);
+    el_tensors_free(file);
+    return s;
+}

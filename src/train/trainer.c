@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+#include "trainer.h"
+#include "../model/lm_file.h"
+#include "../optim/schedule.h"
+#include "../text/corpus.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- Making ---------------------------------------------------------------*/
+
+static elman_status divide_text(elman_trainer *t)
+{
+    const elman_train_desc *const d = &t->desc;
+    const int64_t tokens = elman_text_tokens(t->text);
+    int64_t held = 0;
+    if (t->valid) {
+        t->valid_count = elman_text_tokens(t->valid);
+    } else if (d->valid_fraction > 0) {
+        held = (int64_t)((double)tokens * d->valid_fraction);
+        t->valid_first = tokens - held;
+        t->valid_count = held;
+    }
+    if ((t->valid || d->valid_fraction > 0) && t->valid_count < 2)
+        return el_fail(ELMAN_ETEXT, "%lld tokens to validate on (2 are needed)",
+                       (long long)t->valid_count);
+    t->pieces = (el_pieces){.tokens = tokens - held,
+                            .batch = d->batch,
+                            .steps = d->steps,
+                            .sampling = d->sampling,
+                            .seed = d->seed};
+    if (!el_pieces_plan(&t->pieces))
+        return el_fail(ELMAN_ETEXT,
+                       "the text is shorter than one minibatch: %lld tokens, "
+                       "and %lld sequences of %lld steps take %lld",
+                       (long long)t->pieces.tokens, (long long)d->batch,
+                       (long long)d->steps,
+                       (long long)(d->batch * d->steps + 1));
+    t->total = INT64_MAX;
+    if (d->epochs > 0 &&
+        __builtin_mul_overflow(d->epochs, t->pieces.updates, &t->total))
+        t->total = INT64_MAX;
+    if (d->updates > 0 && d->updates < t->total)
+        t->total = d->updates;
+    return ELMAN_OK;
+}
+
+static elman_status make_parts(elman_trainer *t)
+{
+    const elman_context *const c = t->context;
+    const elman_train_desc *const d = &t->desc;
+    const el_run run = {d->steps, d->batch};
+    elman_status s =
+        el_lm_create(c, &d->model, elman_text_vocab(t->text), &t->lm);
+    if (s)
+        return s;
+    const int64_t P = t->lm->views.total;
+    const size_t size = t->lm->k->size;
+    s = el_optimizer_create(c, &d->optimizer, P, &t->optimizer);
+    if (!s)
+        s = el_lm_tape_create(t->lm, run, false, &t->tape);
+    if (!s && d->sampling == ELMAN_SEQUENTIAL)
+        s = el_lm_state_create(t->lm, d->batch, &t->state);
+    if (s)
+        return s;
+    const int64_t rows = d->steps * d->batch;
+    if (!(t->grad = el_alloc_array(c, P, size)) ||
+        (t->valid_count > 0 && !(t->best = el_alloc_array(c, P, size))) ||
+        !(t->row = el_alloc_array(c, d->steps + 1, sizeof *t->row)) ||
+        !(t->ids = el_alloc_array(c, rows, sizeof *t->ids)) ||
+        !(t->targets = el_alloc_array(c, rows, sizeof *t->targets)))
+        return ELMAN_ENOMEM;
+    return ELMAN_OK;
+}
+
+elman_status el_trainer_create(const elman_context *context,
+                               const elman_train_desc *desc, elman_text *text,
+                               elman_text *valid, elman_trainer **out)
+{
+    elman_trainer *const t = el_alloc(context, sizeof *t);
+    if (!t)
+        return ELMAN_ENOMEM;
+    t->context = context;
+    t->desc = *desc;
+    t->text = text;
+    t->valid = valid;
+    t->sums.best_loss = t->sums.last_valid = t->sums.last_loss = NAN;
+    elman_status s = divide_text(t);
+    if (!s)
+        s = make_parts(t);
+    if (s) {
+        el_trainer_free(t);
+        return s;
+    }
+    el_lm_init(t->lm, desc->seed);
+    *out = t;
+    return ELMAN_OK;
+}
+
+void el_trainer_free(elman_trainer *t)
+{
+    if (!t)
+        return;
+    const elman_context *const c = t->context;
+    el_lm_tape_free(t->tape);
+    el_lm_state_free(t->state);
+    el_optimizer_free(t->optimizer);
+    el_lm_free(t->lm);
+    el_free(c, t->grad);
+    el_free(c, t->best);
+    el_free(c, t->row);
+    el_free(c, t->ids);
+    el_free(c, t->targets);
+    el_free(c, t);
+}
+
+/* ---- One update -----------------------------------------------------------*/
+
+static elman_status read_batch(elman_trainer *t, int64_t epoch, int64_t update)
+{
+    const int64_t T = t->desc.steps, B = t->desc.batch;
+    for (int64_t b = 0; b < B; ++b) {
+        const int64_t first = el_pieces_first(&t->pieces, epoch, update, b);
+        const elman_status s = el_text_read(t->text, first, T + 1, t->row);
+        if (s)
+            return s;
+        for (int64_t i = 0; i < T; ++i) {
+            t->ids[i * B + b] = t->row[i];
+            t->targets[i * B + b] = t->row[i + 1];
+        }
+    }
+    return ELMAN_OK;
+}
+
+static double learning_rate(const elman_trainer *t)
+{
+    elman_schedule schedule = t->desc.schedule;
+    if (schedule.kind == ELMAN_COSINE && schedule.total == 0)
+        schedule.total = t->total;
+    return el_schedule_rate(&schedule, t->counters.update,
+                            t->counters.halvings);
+}
+
+/* Keeps the best weights, and counts validations without improvement. */
+static elman_status validate(elman_trainer *t, int64_t epoch)
+{
+    elman_lm_score score = ELMAN_LM_SCORE;
+    elman_text *const text = t->valid ? t->valid : t->text;
+    const elman_status s =
+        el_lm_eval(t->lm, text, t->valid_first, t->valid_count, &score);
+    if (s)
+        return s;
+    const double loss = score.nats / (double)score.tokens;
+    t->sums.last_valid = loss;
+    if (t->counters.best_epoch == 0 || loss < t->sums.best_loss) {
+        t->sums.best_loss = loss;
+        t->counters.best_epoch = epoch;
+        t->counters.stalls = 0;
+        memcpy(t->best, t->lm->weights,
+               (size_t)t->lm->views.total * t->lm->k->size);
+        return ELMAN_OK;
+    }
+    const int64_t patience =
+        t->desc.schedule.patience > 0 ? t->desc.schedule.patience : 1;
+    if (++t->counters.stalls >= patience) {
+        t->counters.stalls = 0;
+        ++t->counters.halvings;
+    }
+    return ELMAN_OK;
+}
+
+elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
+{
+    el_counters *const c = &t->counters;
+    el_sums *const sums = &t->sums;
+    *report = (elman_train_report)ELMAN_TRAIN_REPORT;
+    report->valid_loss = NAN;
+    report->done = c->update >= t->total;
+    const int64_t done =
+        report->done && c->update > 0 ? c->update - 1 : c->update;
+    const int64_t epoch = done / t->pieces.updates;
+    if (!report->done) {
+        const int64_t T = t->desc.steps, B = t->desc.batch;
+        const int64_t piece = c->update % t->pieces.updates;
+        elman_status s = read_batch(t, epoch, piece);
+        if (s)
+            return s;
+        if (piece == 0) {
+            c->epoch_tokens = 0;
+            sums->epoch_nats = 0;
+            if (t->state)
+                el_lm_state_zero(t->state);
+        }
+        elman_lm_batch batch = ELMAN_LM_BATCH;
+        batch.steps = T;
+        batch.batch = B;
+        batch.ids = t->ids;
+        batch.targets = t->targets;
+        batch.scale =
+            t->desc.loss == ELMAN_SUM ? 1 / (double)B : 1 / (double)(T * B);
+        double nats;
+        el_lm_forward(t->lm, t->tape, &batch, t->state, &nats, NULL);
+        memset(t->grad, 0, (size_t)t->lm->views.total * t->lm->k->size);
+        el_lm_backward(t->lm, t->tape, t->grad);
+        report->lr = learning_rate(t);
+        s = el_optimizer_step(t->optimizer, report->lr, t->lm->weights, t->grad,
+                              &report->grad_norm);
+        if (s)
+            return s;
+        el_lm_pack(t->lm);
+        ++c->update;
+        c->tokens += T * B;
+        c->epoch_tokens += T * B;
+        sums->epoch_nats += nats;
+        sums->last_loss = nats / (double)(T * B);
+        report->epoch_end =
+            piece == t->pieces.updates - 1 || c->update == t->total;
+        if (report->epoch_end && t->valid_count > 0) {
+            s = validate(t, epoch + 1);
+            if (s)
+                return s;
+            report->valid_loss = sums->last_valid;
+        }
+    }
+    report->update = c->update;
+    report->epoch = epoch + 1;
+    report->tokens = c->tokens;
+    report->loss = sums->last_loss;
+    report->epoch_loss = sums->epoch_nats / (double)c->epoch_tokens;
+    report->best_valid_loss = sums->best_loss;
+    report->best_epoch = c->best_epoch;
+    return ELMAN_OK;
+}
+
+/* ---- What is left behind --------------------------------------------------*/
+
+/* A number as JSON has it, whatever the locale. */
+static void add_number(el_buffer *out, const char *key, double value)
+{
+    char text[40];
+    if (value != value) {
+        el_buffer_format(out, ", \"%s\": null", key);
+        return;
+    }
+    el_buffer scratch = EL_BUFFER(out->context);
+    el_buffer_format(&scratch, "%.9g", value);
+    size_t n = 0;
+    for (size_t i = 0; i < scratch.size && n + 1 < sizeof text; ++i) {
+        const char c = scratch.data[i];
+        text[n++] = strchr("+-0123456789eE", c) ? c : '.';
+    }
+    text[n] = 0;
+    out->failed = out->failed || scratch.failed;
+    el_buffer_free(&scratch);
+    el_buffer_format(out, ", \"%s\": %s", key, text);
+}
+
+elman_status el_trainer_note(elman_trainer *t)
+{
+    static const char *const optimizers[] = {"sgd", "momentum", "adam", "adamw",
+                                             "rmsprop"};
+    const elman_train_desc *const d = &t->desc;
+    el_buffer json = EL_BUFFER(t->context);
+    el_buffer_format(&json, "{\"updates\": %lld, \"tokens\": %lld",
+                     (long long)t->counters.update,
+                     (long long)t->counters.tokens);
+    el_buffer_format(&json, ", \"epoch_updates\": %lld",
+                     (long long)t->pieces.updates);
+    el_buffer_format(&json, ", \"batch\": %lld, \"steps\": %lld",
+                     (long long)d->batch, (long long)d->steps);
+    el_buffer_format(&json, ", \"sampling\": \"%s\", \"loss\": \"%s\"",
+                     d->sampling == ELMAN_RANDOM ? "random" : "sequential",
+                     d->loss == ELMAN_SUM ? "sum" : "mean");
+    el_buffer_format(&json, ", \"optimizer\": \"%s\"",
+                     optimizers[d->optimizer.kind]);
+    add_number(&json, "lr", d->schedule.lr);
+    add_number(&json, "clip", d->optimizer.clip);
+    el_buffer_format(&json, ", \"seed\": %llu", (unsigned long long)d->seed);
+    add_number(&json, "epoch_loss",
+               t->sums.epoch_nats / (double)t->counters.epoch_tokens);
+    if (t->valid_count > 0) {
+        add_number(&json, "best_valid_loss", t->sums.best_loss);
+        el_buffer_format(&json, ", \"best_epoch\": %lld",
+                         (long long)t->counters.best_epoch);
+    }
+    el_buffer_add(&json, "}", 1);
+    const elman_status s =
+        json.failed ? el_no_memory() : el_lm_set_history(t->lm, json.data);
+    el_buffer_free(&json);
+    return s;
+}
+
+elman_status el_trainer_save(const elman_trainer *t, const char *path)
+{
+    /* The note is a part of what is saved; nothing that runs reads it. */
+    const elman_status s = el_trainer_note((elman_trainer *)t);
+    if (s)
+        return s;
+    const bool best = t->counters.best_epoch > 0;
+    return el_lm_write(t->lm, best ? t->best : NULL, NULL, 0, path, 0);
+}

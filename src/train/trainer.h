@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* trainer.h - truncated back-propagation through time over a text. */
+#ifndef EL_TRAINER_H
+#define EL_TRAINER_H
+
+#include "../model/lm.h"
+#include "../optim/optimizer.h"
+#include "pieces.h"
+
+/* All that changes from update to update beside weights, moments and state:
+ * what a checkpoint keeps.  Whole numbers and real ones lie apart, as they lie
+ * in the file. */
+typedef struct el_counters {
+    int64_t update; /* made so far */
+    int64_t tokens; /* predicted so far */
+    int64_t halvings, stalls;
+    int64_t best_epoch; /* 0: no validation yet */
+    int64_t epoch_tokens;
+} el_counters;
+
+typedef struct el_sums {
+    double epoch_nats;
+    double best_loss, last_valid;
+    double last_loss;
+} el_sums;
+
+struct elman_trainer {
+    const elman_context *context;
+    elman_train_desc desc;    /* as the caller gave it, defaults filled in */
+    elman_text *text, *valid; /* borrowed; valid NULL: the text's own tail */
+    int64_t valid_first, valid_count; /* 0: no validation */
+    el_pieces pieces;
+    int64_t total; /* updates of the whole run */
+
+    elman_lm *lm;
+    elman_optimizer *optimizer;
+    elman_lm_tape *tape;
+    elman_lm_state *state;  /* NULL where pieces start from zeros */
+    void *grad;             /* [P] */
+    void *best;             /* [P]; NULL without validation */
+    int32_t *row;           /* [T+1] */
+    int32_t *ids, *targets; /* [T,B] */
+    el_counters counters;
+    el_sums sums;
+};
+
+elman_status el_trainer_create(const elman_context *context,
+                               const elman_train_desc *desc, elman_text *text,
+                               elman_text *valid, elman_trainer **out);
+void el_trainer_free(elman_trainer *trainer);
+elman_status el_trainer_step(elman_trainer *trainer,
+                             elman_train_report *report);
+elman_status el_trainer_save(const elman_trainer *trainer, const char *path);
+
+elman_status el_checkpoint_write(const elman_trainer *trainer, const char *path,
+                                 int64_t mark);
+elman_status el_checkpoint_resume(const elman_context *context,
+                                  const elman_train_desc *desc,
+                                  elman_text *text, elman_text *valid,
+                                  const char *path, elman_trainer **out,
+                                  char *used, size_t used_size, int64_t *mark);
+elman_status el_checkpoint_describe(const elman_context *context,
+                                    const char *path, elman_train_desc *desc,
+                                    elman_vocab **vocab);
+/* Tells the model how it was trained so far. */
+elman_status el_trainer_note(elman_trainer *trainer);
+
+#endif
