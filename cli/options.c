@@ -338,8 +338,8 @@ static void print_option(const option *o)
 
 static void print_help(const grammar *g)
 {
-    printf("usage: elman %s %s [OPTION]...\n\n%s\n", g->command, g->operands,
-           g->summary);
+    printf("usage: elman %s%s%s [OPTION]...\n\n%s\n", g->command,
+           g->operands[0] != '\0' ? " " : "", g->operands, g->summary);
     if (g->options[0].kind != OPTION_HEADING)
         putchar('\n');
     for (int i = 0; i < g->option_count; i++) {
@@ -446,8 +446,8 @@ static int check_operands(const grammar *g, const arguments *a)
         return complain_usage(g->command, "something is missing (elman %s %s)",
                               g->command, g->operands);
     if (g->most >= 0 && a->operand_count > g->most)
-        return complain_usage(g->command, "'%s' is too much (elman %s %s)",
-                              a->operands[g->most], g->command, g->operands);
+        return complain_usage(g->command, "'%s' is too much (elman %s --help)",
+                              a->operands[g->most], g->command);
     for (int i = 0; i < a->operand_count; i++)
         if (a->operands[i][0] == '\0')
             return complain_usage(g->command,

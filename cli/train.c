@@ -60,29 +60,39 @@ static void catch_signals(void)
 
 /* ---- Before an hour is spent ---------------------------------------------*/
 
+/* The folder of a path, without the slash behind it. */
+static int folder_of(const char *path, char *folder, size_t room)
+{
+    const char *slash = strrchr(path, '/');
+    const char *from = slash == NULL ? "." : path;
+    const size_t size =
+        slash == NULL || slash == path ? 1 : (size_t)(slash - path);
+
+    if (size >= room)
+        return complain("%s: the path is too long", path);
+    memcpy(folder, from, size);
+    folder[size] = '\0';
+    return DONE;
+}
+
 /* A path that is to be written, later on, must look as if it could be. */
 static int check_place(const char *path)
 {
     struct stat info;
     char folder[4096];
-    const char *slash = strrchr(path, '/');
-    const size_t size = slash == NULL ? 0 : (size_t)(slash - path);
 
     if (strcmp(path, "-") == 0)
         return DONE;
-    if (stat(path, &info) == 0) {
-        if (S_ISDIR(info.st_mode))
-            return complain("%s: is a folder (name a file in it)", path);
-        if (!S_ISREG(info.st_mode))
-            return access(path, W_OK) == 0
-                       ? DONE
-                       : complain("%s: cannot be written: %s", path,
-                                  strerror(errno));
+    const int exists = stat(path, &info) == 0;
+    if (exists && S_ISDIR(info.st_mode))
+        return complain("%s: is a folder (name a file in it)", path);
+    if (exists && !S_ISREG(info.st_mode)) {
+        if (access(path, W_OK) != 0)
+            return complain("%s: cannot be written: %s", path, strerror(errno));
+        return DONE;
     }
-    if (size + 2 > sizeof folder)
-        return complain("%s: the path is too long", path);
-    memcpy(folder, path, size);
-    memcpy(folder + size, slash == path ? "/" : slash == NULL ? "." : "", 2);
+    if (folder_of(path, folder, sizeof folder) != DONE)
+        return FAILED;
     if (access(folder, W_OK | X_OK) != 0)
         return complain("%s: the folder %s cannot be written in: %s", path,
                         folder, strerror(errno));
@@ -237,35 +247,23 @@ static int check_vocab(run *r)
 /* ---- The trainer ---------------------------------------------------------*/
 
 /* Reads what the checkpoint says, before anything is opened. */
-static int recall(run *r, elman_train_desc *desc)
+static int recall(run *r)
 {
     const char *file = r->recipe.resume;
+    elman_train_desc desc = ELMAN_TRAIN_DESC;
 
-    if (elman_checkpoint_describe(r->context, file, desc, &r->vocab) !=
+    if (elman_checkpoint_describe(r->context, file, &desc, &r->vocab) !=
         ELMAN_OK)
         return complain_library();
-    return recipe_recall(&r->recipe, &r->args, file, desc, r->vocab);
+    return recipe_recall(&r->recipe, &r->args, file, &desc, r->vocab);
 }
 
-static int new_trainer(run *r, elman_train_desc *desc)
+static int start(run *r, const elman_train_desc *desc)
 {
     if (elman_trainer_create(r->context, desc, r->text, r->valid,
                              &r->trainer) != ELMAN_OK)
         return complain_library();
     return DONE;
-}
-
-/* A cosine ends with the run; how many updates that takes is known once there
- * is a trainer. */
-static int start(run *r, elman_train_desc *desc)
-{
-    if (new_trainer(r, desc) != DONE)
-        return FAILED;
-    if (desc->schedule.kind != ELMAN_COSINE)
-        return DONE;
-    desc->schedule.total = elman_trainer_total_updates(r->trainer);
-    elman_trainer_destroy(&r->trainer);
-    return new_trainer(r, desc);
 }
 
 static int go_on(run *r, const elman_train_desc *desc)
@@ -282,15 +280,12 @@ static int go_on(run *r, const elman_train_desc *desc)
     return DONE;
 }
 
-static int make_trainer(run *r, const elman_train_desc *kept)
+static int make_trainer(run *r)
 {
     elman_train_desc desc;
 
     recipe_describe(&r->recipe, &desc);
-    if (r->recipe.resume == NULL)
-        return start(r, &desc);
-    desc.schedule.total = kept->schedule.total;
-    return go_on(r, &desc);
+    return r->recipe.resume == NULL ? start(r, &desc) : go_on(r, &desc);
 }
 
 /* ---- The run -------------------------------------------------------------*/
@@ -528,14 +523,13 @@ static void finish(run *r)
 
 static int run_train(run *r)
 {
-    elman_train_desc kept = ELMAN_TRAIN_DESC;
     const recipe *c = &r->recipe;
     int status = recipe_complete(&r->recipe, &r->args);
 
     if (status == DONE)
         status = context_open(c->threads, c->isa, &r->context);
     if (status == DONE && c->resume != NULL)
-        status = recall(r, &kept);
+        status = recall(r);
     if (status == DONE)
         status = check_places(r);
     if (status == DONE)
@@ -545,7 +539,7 @@ static int run_train(run *r)
     if (status == DONE)
         status = check_vocab(r);
     if (status == DONE)
-        status = make_trainer(r, &kept);
+        status = make_trainer(r);
     if (status == DONE)
         status = runlog_open(&r->log, c->log, r->mark);
     if (status == DONE)
