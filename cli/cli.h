@@ -46,8 +46,8 @@ int complain_usage(const char *command, const char *format, ...)
  * failed; stdin can be read only once. */
 const char *input_path(const char *operand);
 
-/* Sends out what stdout still holds; FAILED, with the sentence written, if any
- * of the results was lost. */
+/* Sends out what stdout holds by now; FAILED, with the sentence written once,
+ * if any of the results was lost. */
 int finish_stdout(void);
 
 /* A context of this many threads (0: all cores) at this level (NULL: the

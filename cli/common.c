@@ -139,15 +139,17 @@ const char *input_path(const char *operand)
 
 int finish_stdout(void)
 {
+    static int told;
     const int lost_before = ferror(stdout);
 
+    if (told)
+        return FAILED;
     errno = 0;
-    if (fflush(stdout) != 0 && errno != 0)
-        return complain("standard output: could not be written: %s",
-                        strerror(errno));
-    if (lost_before)
-        return complain("standard output: could not be written");
-    return DONE;
+    if (fflush(stdout) == 0 && !lost_before)
+        return DONE;
+    told = 1;
+    return complain("standard output: could not be written%s%s",
+                    errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
 }
 
 /* ---- The context and the clock -------------------------------------------*/

@@ -160,12 +160,36 @@ static void print_sizes(const elman_lm_desc *d)
         printf("one-hot input\n");
 }
 
-static int print_model(const elman_lm *lm, const elman_lm_desc *d)
+/* A JSON object of plain members, as "key value, key value". */
+static void print_history(const char *history)
+{
+    const int left = 12, width = 79;
+    int column = left;
+
+    printf("trained     ");
+    if (*history == '\0')
+        printf("unknown");
+    for (; *history != '\0'; history++) {
+        if (strchr("{}\":", *history) != NULL || (unsigned char)*history < 32)
+            continue;
+        if (*history == ' ' && history[-1] == ',' &&
+            column + (int)strcspn(history + 1, ",") > width) {
+            printf("\n%*s", left, "");
+            column = left;
+            continue;
+        }
+        putchar(*history);
+        column++;
+    }
+    putchar('\n');
+}
+
+static int print_model(const elman_lm *lm, const elman_lm_desc *d,
+                       const char *kind)
 {
     const elman_vocab *vocab = elman_lm_vocab(lm);
-    const char *history = elman_lm_history(lm);
 
-    printf("kind        language model, %s\n", dtypes[d->dtype]);
+    printf("kind        %s, %s\n", kind, dtypes[d->dtype]);
     print_sizes(d);
     print_parameters(lm, d);
     for (int i = 0; i < elman_lm_view_count(lm); i++) {
@@ -178,7 +202,7 @@ static int print_model(const elman_lm *lm, const elman_lm_desc *d)
            grouped(elman_vocab_size(vocab)).text,
            levels[elman_vocab_level(vocab)],
            normalizations[elman_vocab_normalize(vocab)]);
-    printf("trained     %s\n", history[0] != '\0' ? history : "unknown");
+    print_history(elman_lm_history(lm));
     return DONE;
 }
 
@@ -201,14 +225,15 @@ static int json_views(json *j, const elman_lm *lm)
     return DONE;
 }
 
-static int print_model_json(const elman_lm *lm, const elman_lm_desc *d)
+static int print_model_json(const elman_lm *lm, const elman_lm_desc *d,
+                            const char *kind)
 {
     const elman_vocab *vocab = elman_lm_vocab(lm);
     const char *history = elman_lm_history(lm);
     json j = {.file = stdout};
 
     json_open(&j, NULL, '{');
-    json_text(&j, "kind", "language model");
+    json_text(&j, "kind", kind);
     json_text(&j, "dtype", dtypes[d->dtype]);
     json_text(&j, "cell", cells[d->cell]);
     json_text(&j, "activation", activations[d->activation]);
@@ -230,19 +255,37 @@ static int print_model_json(const elman_lm *lm, const elman_lm_desc *d)
     return DONE;
 }
 
+/* A checkpoint is a model's file with the trainer's tensors in it. */
+static int read_kind(elman_context *context, const char *path,
+                     const char **kind)
+{
+    elman_tensors *file = NULL;
+    elman_tensor tensor;
+
+    if (elman_tensors_read(context, path, &file) != ELMAN_OK)
+        return complain_library();
+    *kind = elman_tensors_find(file, "trainer.integers", &tensor) == ELMAN_OK
+                ? "checkpoint of a language model"
+                : "language model";
+    elman_tensors_destroy(&file);
+    return DONE;
+}
+
 static int tell_model(elman_context *context, const char *operand, int as_json)
 {
     const char *path = input_path(operand);
     elman_lm_desc desc = ELMAN_LM_DESC;
     elman_lm *lm = NULL;
+    const char *kind = NULL;
     int status;
 
-    if (path == NULL)
+    if (path == NULL || read_kind(context, path, &kind) != DONE)
         return FAILED;
     if (elman_lm_load(context, path, &lm) != ELMAN_OK)
         return complain_library();
     elman_lm_describe(lm, &desc);
-    status = as_json ? print_model_json(lm, &desc) : print_model(lm, &desc);
+    status = as_json ? print_model_json(lm, &desc, kind)
+                     : print_model(lm, &desc, kind);
     elman_lm_destroy(&lm);
     return status;
 }

@@ -100,6 +100,8 @@ static int guard_descriptors(void)
 
 int main(int argc, char **argv)
 {
+    static char results[1 << 16];
+
     if (guard_descriptors() != 0)
         return FAILED;
     if (argc > 0)
@@ -107,6 +109,9 @@ int main(int argc, char **argv)
     /* A closed pipe and a file that may not grow become errors of write. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    /* Results are sent at once, so that the reason is known if that fails. */
+    if (!isatty(STDOUT_FILENO))
+        setvbuf(stdout, results, _IOFBF, sizeof results);
 
     const int status = run(argc, argv);
     const int output = finish_stdout();

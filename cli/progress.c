@@ -31,7 +31,7 @@ static void show(progress *p, const elman_train_report *r, double seconds)
 
     if (p->terminal)
         fputs("\r", stderr);
-    fprintf(stderr, "%lld/%lld  epoch %lld", (long long)r->update,
+    fprintf(stderr, "update %lld/%lld  epoch %lld", (long long)r->update,
             (long long)p->updates, (long long)r->epoch);
     if (p->epochs > 0)
         fprintf(stderr, "/%lld", (long long)p->epochs);

@@ -85,7 +85,7 @@ int runlog_write(runlog *log, const elman_train_report *r,
     json_real(&j, "tokens_per_second", tokens_per_second);
     json_close(&j, '}');
     if (putc('\n', log->file) == EOF || ferror(log->file))
-        return log->file == stdout ? FAILED : write_failed(log);
+        return log->file == stdout ? finish_stdout() : write_failed(log);
     return DONE;
 }
 

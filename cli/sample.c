@@ -3,7 +3,6 @@
 #include "cli.h"
 #include "options.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,11 +189,11 @@ static void forbid_unknown(writer *w)
         ((float *)w->logits)[0] = -INFINITY;
 }
 
-static int flushed(const writer *w, int64_t k)
+/* What is written comes out at once where somebody watches, and now and then
+ * elsewhere. */
+static int send_out(const writer *w, int64_t k)
 {
-    if ((w->terminal || k % 64 == 0) && fflush(stdout) != 0)
-        return 0;
-    return !ferror(stdout);
+    return w->terminal || k % 64 == 0 ? finish_stdout() : DONE;
 }
 
 static int go_on(writer *w)
@@ -215,9 +214,8 @@ static int go_on(writer *w)
             ELMAN_OK)
             return complain_library();
         print_token(w, id);
-        if (!flushed(w, k))
-            return complain("standard output: could not be written: %s",
-                            strerror(errno));
+        if (send_out(w, k) != DONE)
+            return FAILED;
         if (elman_lm_step(w->lm, w->state, &id, w->logits) != ELMAN_OK)
             return complain_library();
     }

@@ -1,31 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* tensors_api.c - tensor files: arguments are checked here. */
+/* tensors_api.c - tensor files, from the outside. */
+#include "check.h"
 #include "../io/json.h"
 #include "../io/safetensors.h"
 #include "../tensor/dtype.h"
-
-#include <string.h>
-
-enum { RANK_MAX = sizeof((elman_tensor *)0)->shape / sizeof(int64_t) };
 
 size_t elman_dtype_size(elman_dtype dtype)
 {
     return el_dtype_size(dtype);
 }
 
-static elman_status is_null(const char *argument)
-{
-    return el_fail(ELMAN_EINVAL, "%s is NULL", argument);
-}
-
 elman_status elman_tensors_read(elman_context *context, const char *path,
                                 elman_tensors **out)
 {
-    if (!out)
-        return is_null("out");
+    EL_REQUIRE(out, "out is NULL");
     *out = NULL;
-    if (!context || !path)
-        return is_null(context ? "path" : "context");
+    EL_REQUIRE(context && path, "context or path is NULL");
     return el_tensors_read(context, path, out);
 }
 
@@ -45,11 +35,10 @@ int elman_tensors_count(const elman_tensors *tensors)
 elman_status elman_tensors_at(const elman_tensors *tensors, int index,
                               elman_tensor *out)
 {
-    if (!tensors || !out)
-        return is_null(tensors ? "out" : "tensors");
-    if (index < 0 || index >= el_tensors_count(tensors))
-        return el_fail(ELMAN_EINVAL, "there is no tensor %d (the file has %d)",
-                       index, el_tensors_count(tensors));
+    EL_REQUIRE(tensors && out, "tensors or out is NULL");
+    const int count = el_tensors_count(tensors);
+    EL_REQUIRE(index >= 0 && index < count,
+               "there is no tensor %d (the file has %d)", index, count);
     *out = *el_tensors_at(tensors, index);
     return ELMAN_OK;
 }
@@ -57,11 +46,9 @@ elman_status elman_tensors_at(const elman_tensors *tensors, int index,
 elman_status elman_tensors_find(const elman_tensors *tensors, const char *name,
                                 elman_tensor *out)
 {
-    if (!tensors || !name || !out)
-        return is_null(!tensors ? "tensors" : name ? "out" : "name");
+    EL_REQUIRE(tensors && name && out, "tensors, name or out is NULL");
     const elman_tensor *const found = el_tensors_find(tensors, name);
-    if (!found)
-        return el_fail(ELMAN_EINVAL, "there is no tensor \"%s\"", name);
+    EL_REQUIRE(found, "there is no tensor \"%s\"", name);
     *out = *found;
     return ELMAN_OK;
 }
@@ -71,43 +58,35 @@ const char *elman_tensors_meta(const elman_tensors *tensors, const char *key)
     return tensors && key ? el_tensors_meta(tensors, key) : NULL;
 }
 
-static elman_status check_tensor(const elman_tensor *tensor, int index)
+static elman_status check_tensor(const elman_tensor *t, int index)
 {
-    const char *const name = tensor->name;
+    const int most = sizeof t->shape / sizeof t->shape[0];
     int64_t count, bytes;
-    if (!name || !el_json_is_utf8(name, strlen(name)))
-        return el_fail(ELMAN_EINVAL, "tensor %d: its name is %s", index,
-                       name ? "not valid UTF-8" : "NULL");
-    if (tensor->rank < 0 || tensor->rank > RANK_MAX)
-        return el_fail(ELMAN_EINVAL, "tensor \"%s\": its rank is %d (0 to %d)",
-                       name, tensor->rank, RANK_MAX);
-    if (el_dtype_size(tensor->dtype) == 0)
-        return el_fail(ELMAN_EINVAL, "tensor \"%s\": %d is no dtype", name,
-                       (int)tensor->dtype);
-    if (!el_shape_size(tensor->shape, tensor->rank, tensor->dtype, &count,
-                       &bytes))
-        return el_fail(ELMAN_EINVAL,
-                       "tensor \"%s\": its shape is negative or too large",
-                       name);
-    if (tensor->count != count)
-        return el_fail(ELMAN_EINVAL,
-                       "tensor \"%s\": its count is %lld, but its shape has "
-                       "%lld elements",
-                       name, (long long)tensor->count, (long long)count);
-    if (!tensor->data && count > 0)
-        return el_fail(ELMAN_EINVAL, "tensor \"%s\": its data are NULL", name);
+    EL_REQUIRE(t->name, "tensor %d: its name is NULL", index);
+    EL_REQUIRE(el_json_is_utf8(t->name, strlen(t->name)),
+               "tensor %d: its name is not valid UTF-8", index);
+    EL_REQUIRE(t->rank >= 0 && t->rank <= most,
+               "tensor \"%s\": its rank is %d (0 to %d)", t->name, t->rank,
+               most);
+    EL_REQUIRE(el_dtype_size(t->dtype) > 0, "tensor \"%s\": %d is no dtype",
+               t->name, (int)t->dtype);
+    EL_REQUIRE(el_shape_size(t->shape, t->rank, t->dtype, &count, &bytes),
+               "tensor \"%s\": its shape is negative or too large", t->name);
+    EL_REQUIRE(t->count == count,
+               "tensor \"%s\": its count is %lld, but its shape has %lld "
+               "elements",
+               t->name, (long long)t->count, (long long)count);
+    EL_REQUIRE(t->data || count == 0, "tensor \"%s\": its data are NULL",
+               t->name);
     return ELMAN_OK;
 }
 
 static elman_status check_pair(const char *key, const char *value, int index)
 {
-    if (!key || !value)
-        return el_fail(ELMAN_EINVAL, "metadata %d: its %s is NULL", index,
-                       key ? "value" : "key");
-    if (!el_json_is_utf8(key, strlen(key)) ||
-        !el_json_is_utf8(value, strlen(value)))
-        return el_fail(ELMAN_EINVAL, "metadata %d: it is not valid UTF-8",
-                       index);
+    EL_REQUIRE(key && value, "metadata %d: its key or value is NULL", index);
+    EL_REQUIRE(el_json_is_utf8(key, strlen(key)) &&
+                   el_json_is_utf8(value, strlen(value)),
+               "metadata %d: it is not valid UTF-8", index);
     return ELMAN_OK;
 }
 
@@ -115,21 +94,22 @@ elman_status elman_tensors_write(elman_context *context, const char *path,
                                  const elman_tensor *tensors, int count,
                                  const char *const *keys_values, int pairs)
 {
-    if (!context || !path)
-        return is_null(context ? "path" : "context");
-    if (count < 0 || (!tensors && count > 0))
-        return el_fail(ELMAN_EINVAL, "there are no %d tensors", count);
-    if (pairs < 0 || (!keys_values && pairs > 0))
-        return el_fail(ELMAN_EINVAL, "there are no %d pairs of metadata",
-                       pairs);
-    elman_status status = ELMAN_OK;
-    for (int i = 0; i < count && status == ELMAN_OK; ++i)
-        status = check_tensor(&tensors[i], i);
-    for (int i = 0; i < pairs && status == ELMAN_OK; ++i)
-        status = check_pair(keys_values[2 * (size_t)i],
-                            keys_values[2 * (size_t)i + 1], i);
-    if (status != ELMAN_OK)
-        return status;
+    EL_REQUIRE(context && path, "context or path is NULL");
+    EL_REQUIRE(count >= 0, "count is %d (0 or more)", count);
+    EL_REQUIRE(pairs >= 0, "pairs is %d (0 or more)", pairs);
+    EL_REQUIRE(tensors || count == 0, "tensors is NULL");
+    EL_REQUIRE(keys_values || pairs == 0, "keys_values is NULL");
+    for (int i = 0; i < count; ++i) {
+        const elman_status status = check_tensor(&tensors[i], i);
+        if (status != ELMAN_OK)
+            return status;
+    }
+    for (int i = 0; i < pairs; ++i) {
+        const char *const *const pair = keys_values + 2 * (size_t)i;
+        const elman_status status = check_pair(pair[0], pair[1], i);
+        if (status != ELMAN_OK)
+            return status;
+    }
     return el_tensors_write(context, path, tensors, count, keys_values, pairs,
                             0);
 }

@@ -123,6 +123,7 @@ double el_cos64(double x)
     const double n = fma(x, 0x1.45f306dc9c883p-1, magic) - magic;
     double r = fma(-n, 0x1.921fb54442d18p0, x);
     r = fma(-n, 0x1.1a62633145c07p-54, r);
+    r = fma(n, 0x1.f1976b7ed8fbcp-110, r);
     const double z = r * r;
     const int quarter = (int)n & 3;
     double p;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* real.h - elementary functions of doubles, ours, so that no result depends on
- * a machine's libm.  Each is one sequence of IEEE operations; errors are at
- * most 2 ulp where the functions are used (docs/arithmetic.md). */
+ * a machine's libm.  Each is one sequence of IEEE operations.  Errors are at
+ * most 1 ulp for exp and log, 1.6 for cos, 2 for expm1, 2.6 for tanh. */
 #ifndef EL_REAL_H
 #define EL_REAL_H
 

@@ -16,6 +16,7 @@ typedef struct member {
     pthread_t thread;
     el_team *team;
     int part;
+    unsigned seen; /* the generation at which it was started */
 } member;
 
 struct el_team {
@@ -35,15 +36,18 @@ struct el_team {
     pthread_cond_t wake;
     int sleeping;
     int started; /* members that run */
-    unsigned forks;
+    _Atomic unsigned forks;
     member members[]; /* size - 1 */
 };
 
 static _Atomic unsigned forks_seen;
 static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t renewal = PTHREAD_MUTEX_INITIALIZER;
 
+/* In the child, which has one thread. */
 static void count_fork(void)
 {
+    pthread_mutex_init(&renewal, NULL);
     atomic_fetch_add(&forks_seen, 1);
 }
 
@@ -94,7 +98,7 @@ static void *serve(void *arg)
     member *const self = arg;
     el_team *const team = self->team;
     el_fp_enter();
-    for (unsigned seen = 0;;) {
+    for (unsigned seen = self->seen;;) {
         seen = await_job(team, seen);
         if (atomic_load(&team->stop))
             return NULL;
@@ -136,7 +140,7 @@ el_team *el_team_create(const elman_context *context, int threads,
         team->executor = *executor;
     team->size = threads;
     pthread_once(&watch_once, watch_forks);
-    team->forks = atomic_load(&forks_seen);
+    atomic_store(&team->forks, atomic_load(&forks_seen));
     init_locks(team);
     return team;
 }
@@ -145,7 +149,7 @@ void el_team_destroy(const elman_context *context, el_team *team)
 {
     if (!team)
         return;
-    if (team->forks == atomic_load(&forks_seen)) {
+    if (atomic_load(&team->forks) == atomic_load(&forks_seen)) {
         if (team->started > 0) {
             atomic_store(&team->stop, true);
             announce(team);
@@ -171,10 +175,38 @@ static void start_members(el_team *team)
         member *const m = &team->members[team->started];
         m->team = team;
         m->part = team->started + 1;
+        m->seen = atomic_load(&team->generation);
         if (pthread_create(&m->thread, NULL, serve, m) != 0)
             break;
         ++team->started;
     }
+}
+
+/* Makes a team that was forked with the process ready for work; several
+ * threads may be the first to have some. */
+static void renew(el_team *team)
+{
+    pthread_mutex_lock(&renewal);
+    const unsigned now = atomic_load(&forks_seen);
+    if (atomic_load(&team->forks) != now) {
+        init_locks(team);
+        atomic_store(&team->forks, now);
+    }
+    pthread_mutex_unlock(&renewal);
+}
+
+typedef struct errand {
+    el_task *task;
+    void *arg;
+} errand;
+
+/* A caller's thread may have any floating-point modes. */
+static void run_errand(void *arg, int part)
+{
+    const errand *const e = arg;
+    const el_fp_mode found = el_fp_enter();
+    e->task(e->arg, part);
+    el_fp_leave(found);
 }
 
 void el_team_run(el_team *team, int parts, el_task *task, void *arg)
@@ -185,13 +217,12 @@ void el_team_run(el_team *team, int parts, el_task *task, void *arg)
         return;
     }
     if (team->executor.run) {
-        team->executor.run(team->executor.user, parts, task, arg);
+        errand e = {task, arg};
+        team->executor.run(team->executor.user, parts, run_errand, &e);
         return;
     }
-    if (team->forks != atomic_load(&forks_seen)) {
-        team->forks = atomic_load(&forks_seen);
-        init_locks(team);
-    }
+    if (atomic_load(&team->forks) != atomic_load(&forks_seen))
+        renew(team);
     /* Another thread's job is at hand: doing all of this one here beats
      * waiting for it. */
     if (pthread_mutex_trylock(&team->caller) != 0) {

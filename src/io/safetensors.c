@@ -271,7 +271,7 @@ static elman_status read_description(const el_json *json, int object, entry *e)
     if (!el_shape_size(tensor->shape, tensor->rank, tensor->dtype,
                        &tensor->count, &bytes))
         return el_fail(ELMAN_EFORMAT, "its shape is too large");
-    if (e->to < e->from || e->to - e->from != bytes)
+    if (e->to - e->from != bytes)
         return el_fail(ELMAN_EFORMAT,
                        "its shape takes %" PRId64
                        " bytes, but its data go from %" PRId64 " to %" PRId64,

@@ -9,7 +9,9 @@ bool el_pieces_plan(el_pieces *p)
         p->tokens - 1 < least)
         return false;
     const int64_t spare = p->tokens - 1 - least;
-    p->offsets = spare < p->steps - 1 ? spare + 1 : p->steps;
+    const int64_t most =
+        p->sampling == ELMAN_SEQUENTIAL ? p->steps : p->steps - 1;
+    p->offsets = 1 + (spare < most ? spare : most);
     /* What is there whatever the offset. */
     const int64_t left = p->tokens - 1 - (p->offsets - 1);
     p->updates = p->sampling == ELMAN_RANDOM ? left / p->steps / p->batch

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* pieces.h - how a text is cut into minibatches.
  *
- * Both ways begin an epoch at an offset drawn anew, 0 ... T-1 (less where the
- * text is short), so that pieces are not cut at the same places each time.
+ * Both ways begin an epoch at an offset drawn anew, as the book chapter has it
+ * (less where the text is short), so that pieces are not cut at the same places
+ * each time.
  *
- *   sequential  what follows is cut into B rows of equal length; update i takes
- *               the i-th T tokens of each row, and the state is carried.
- *   random      what follows is cut into pieces of T tokens; the epoch's
- *               updates take them B at a time in random order, from zero
- *               states.
+ *   sequential  offset 0 ... T; what follows is cut into B rows of equal
+ *               length; update i takes the i-th T tokens of each row, and the
+ *               state is carried.
+ *   random      offset 0 ... T-1; what follows is cut into pieces of T tokens;
+ *               the epoch's updates take them B at a time in random order,
+ *               from zero states.
  *
  * Each is a function of the seed and the update's number. */
 #ifndef EL_PIECES_H

@@ -3,6 +3,7 @@
  * and the equality of all levels there.
  *
  *   test_exhaustive [--stride N]      every N-th float only */
+#include "base/cpu.h"
 #include "support/every_float.h"
 
 #include <stdio.h>
@@ -18,14 +19,5 @@ int main(int count, char **arguments)
         fprintf(stderr, "usage: test_exhaustive [--stride N]\n");
         return 2;
     }
-    int failed = 0;
-    for (int f = 0; f < EVERY; ++f) {
-        const enum every_function function = (enum every_function)f;
-        const every_result result =
-            every_float(function, (uint32_t)stride, el_cpu_cores());
-        every_print(function, &result);
-        fflush(stdout);
-        failed += !every_good(function, &result);
-    }
-    return failed > 0;
+    return every_report((uint32_t)stride, el_cpu_cores()) ? 0 : 1;
 }

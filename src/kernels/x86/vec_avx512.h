@@ -21,7 +21,7 @@ V_INLINE vm v_tail(ptrdiff_t n)
 {
     if (n >= VL)
         return (vm)0xffff;
-    return n > 0 ? (vm)((1u << n) - 1) : (vm)0;
+    return n > 0 ? _cvtu32_mask16((1u << n) - 1) : (vm)0;
 }
 V_INLINE vf v_load(const float *p, vm m)
 {

@@ -44,7 +44,7 @@ refused() {
 }
 
 same() {
-    cmp "$1" "$2" >out 2>err || fail "$1 and $2 differ"
+    differ=$(cmp "$1" "$2" 2>&1) || fail "$1 and $2 differ: $differ"
 }
 
 # make_text FILE LINES SEED: sentences of few words, the same everywhere.
