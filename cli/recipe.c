@@ -60,7 +60,7 @@ static const option table[] = {
 
     {OPTION_HEADING, .help = "Learning"},
     {OPTION_INT, 0, "epochs", AT(epochs), "N", .range = RANGE_NOT_NEGATIVE,
-     .memory = MEMORY_FREE, .initial = "12",
+     .memory = MEMORY_FREE, .initial = "20",
      .help = "times through the text; 0, and with --updates alone: no limit"},
     {OPTION_INT, 0, "updates", AT(updates), "N", .range = RANGE_NOT_NEGATIVE,
      .memory = MEMORY_FREE, .initial = "0",
@@ -81,7 +81,7 @@ static const option table[] = {
      .initial = "adam", .help = "how weights follow gradients"},
     {OPTION_REAL, 0, "lr", AT(lr), "X", .range = RANGE_NOT_NEGATIVE,
      .memory = MEMORY_FIXED,
-     .help = "learning rate (default 0.003; sgd 1, momentum 0.1, rmsprop "
+     .help = "learning rate (default 0.005; sgd 1, momentum 0.1, rmsprop "
              "0.001)"},
     {OPTION_REAL, 0, "momentum", AT(momentum), "X", .range = RANGE_UNIT,
      .memory = MEMORY_FIXED, .initial = "0.9",
@@ -97,7 +97,9 @@ static const option table[] = {
      .help = "over time; over the batch it is always the mean"},
     {OPTION_CHOICE, 0, "schedule", AT(schedule),
      .choices = "constant|step|cosine|halve", .memory = MEMORY_FIXED,
-     .initial = "constant", .help = "how the learning rate goes"},
+     .initial = "cosine",
+     .help = "how the learning rate goes; cosine: down to nothing over the "
+             "whole run"},
     {OPTION_REAL, 0, "gamma", AT(gamma), "X", .range = RANGE_PART,
      .memory = MEMORY_FIXED, .initial = "0.1",
      .help = "step: factor of each step"},
@@ -148,8 +150,8 @@ static const int64_t default_embed[] = {
     [ELMAN_CHAR] = 0, [ELMAN_WORD] = 128, [ELMAN_BYTE] = 0};
 static const double default_lr[] = {[ELMAN_SGD] = 1,
                                     [ELMAN_MOMENTUM] = 0.1,
-                                    [ELMAN_ADAM] = 0.003,
-                                    [ELMAN_ADAMW] = 0.003,
+                                    [ELMAN_ADAM] = 0.005,
+                                    [ELMAN_ADAMW] = 0.005,
                                     [ELMAN_RMSPROP] = 0.001};
 
 const grammar recipe_grammar = {

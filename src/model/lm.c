@@ -26,7 +26,7 @@ static elman_status build(elman_lm *lm, const elman_vocab *vocab)
     s = el_lm_set_history(lm, "");
     if (s)
         return s;
-    lm->classes = elman_vocab_size(vocab);
+    lm->classes = vocab->size;
     lm->tokens = recurrent ? 1 : d->context;
     lm->embedding = -1;
     if (d->embed > 0)

@@ -11,7 +11,7 @@ elman_status el_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
                         int64_t count, elman_lm_score *out)
 {
     const elman_vocab *const vocab = lm->vocab;
-    const bool counts_unknown = elman_vocab_level(vocab) != ELMAN_BYTE;
+    const bool counts_unknown = vocab->level != ELMAN_BYTE;
     elman_lm_tape *tape = NULL;
     elman_lm_state *state = NULL;
     elman_status s = el_lm_tape_create(lm, (el_run){PIECE, 1}, true, &tape);

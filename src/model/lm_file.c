@@ -59,8 +59,8 @@ elman_status el_lm_write(const elman_lm *lm, const void *weights,
         "num_layers",     layers,
         "embedding_size", embed,
         "context_size",   context,
-        "level",          levels[elman_vocab_level(lm->vocab)],
-        "normalize",      normalizations[elman_vocab_normalize(lm->vocab)],
+        "level",          levels[lm->vocab->level],
+        "normalize",      normalizations[lm->vocab->normalize],
         "vocabulary",     vocab.data,
         "training",       lm->history};
     s = el_tensors_write(c, path, list, count, meta,
@@ -77,7 +77,7 @@ static elman_status meta_word(const elman_tensors *file, const char *path,
                               const char *key, const char *const *words,
                               int *out)
 {
-    const char *const value = elman_tensors_meta(file, key);
+    const char *const value = el_tensors_meta(file, key);
     for (int i = 0; value && words[i]; ++i)
         if (strcmp(value, words[i]) == 0) {
             *out = i;
@@ -98,7 +98,7 @@ static elman_status meta_number(const elman_tensors *file, const char *path,
                                 const char *key, int64_t least, int64_t most,
                                 int64_t *out)
 {
-    const char *const value = elman_tensors_meta(file, key);
+    const char *const value = el_tensors_meta(file, key);
     char *end = NULL;
     const long long number = value ? strtoll(value, &end, 10) : 0;
     if (!value || end == value || *end || number < least || number > most)
@@ -152,17 +152,17 @@ elman_status el_lm_read_meta(const elman_context *context,
                        "%s: a model without a hidden state has 1 layer, not "
                        "%lld",
                        path, (long long)layers);
-    elman_tensor decoder;
-    s = elman_tensors_find(file, "decoder.weight", &decoder);
+    const elman_tensor *decoder;
+    s = el_lm_find_tensor(file, path, "decoder.weight", &decoder);
     if (s)
-        return el_fail_in(ELMAN_EFORMAT, path);
-    desc->dtype = decoder.dtype;
-    if (decoder.dtype != ELMAN_F32 && decoder.dtype != ELMAN_F64)
+        return s;
+    desc->dtype = decoder->dtype;
+    if (desc->dtype != ELMAN_F32 && desc->dtype != ELMAN_F64)
         return el_fail(ELMAN_EFORMAT, "%s: decoder.weight is not of floats",
                        path);
     if (!vocab)
         return ELMAN_OK;
-    const char *const json = elman_tensors_meta(file, "vocabulary");
+    const char *const json = el_tensors_meta(file, "vocabulary");
     if (!json)
         return el_fail(ELMAN_EFORMAT, "%s: the metadata has no vocabulary",
                        path);
@@ -184,11 +184,8 @@ static elman_status check_size(const elman_tensors *file, const char *path,
     else
         wanted += H * (I + H + 2) + (d->layers - 1) * H * (2 * H + 2);
     double there = 0;
-    for (int i = 0; i < elman_tensors_count(file); ++i) {
-        elman_tensor t;
-        if (elman_tensors_at(file, i, &t) == ELMAN_OK)
-            there += (double)t.count;
-    }
+    for (int i = 0; i < el_tensors_count(file); ++i)
+        there += (double)el_tensors_at(file, i)->count;
     if (wanted > there)
         return el_fail(ELMAN_EFORMAT,
                        "%s: the sizes in the metadata ask for %.0f parameters, "
@@ -212,29 +209,27 @@ static elman_status take_weights(elman_lm *lm, const elman_tensors *file,
 {
     for (int i = 0; i < lm->views.count; ++i) {
         const elman_view *const view = &lm->views.list[i];
-        elman_tensor t;
-        if (elman_tensors_find(file, view->name, &t))
-            return el_fail_in(ELMAN_EFORMAT, path);
-        if (t.dtype != lm->k->dtype || !same_shape(&t, view))
+        const elman_tensor *t;
+        const elman_status s = el_lm_find_tensor(file, path, view->name, &t);
+        if (s)
+            return s;
+        if (t->dtype != lm->k->dtype || !same_shape(t, view))
             return el_fail(ELMAN_EFORMAT,
                            "%s: tensor %s does not have the shape and dtype "
                            "that the metadata asks for",
                            path, view->name);
-        memcpy(el_at(lm->k, lm->weights, view->offset), t.data,
-               (size_t)t.count * lm->k->size);
+        memcpy(el_at(lm->k, lm->weights, view->offset), t->data,
+               (size_t)t->count * lm->k->size);
     }
-    for (int i = 0; i < elman_tensors_count(file); ++i) {
-        elman_tensor t;
+    const size_t prefix = sizeof EL_TRAINER_PREFIX - 1;
+    for (int i = 0; i < el_tensors_count(file); ++i) {
+        const char *const name = el_tensors_at(file, i)->name;
         elman_view view;
-        const elman_status s = elman_tensors_at(file, i, &t);
-        if (s)
-            return s;
-        if (strncmp(t.name, EL_TRAINER_PREFIX, sizeof EL_TRAINER_PREFIX - 1) !=
-                0 &&
-            el_views_find(&lm->views, t.name, &view))
+        if (strncmp(name, EL_TRAINER_PREFIX, prefix) != 0 &&
+            el_views_find(&lm->views, name, &view))
             return el_fail(ELMAN_EFORMAT,
                            "%s: tensor %.100s is not part of such a model",
-                           path, t.name);
+                           path, name);
     }
     return ELMAN_OK;
 }
@@ -248,12 +243,12 @@ elman_status el_lm_from_tensors(const elman_context *context,
     elman_lm *lm = NULL;
     elman_status s = el_lm_read_meta(context, file, path, &desc, &vocab);
     if (!s)
-        s = check_size(file, path, &desc, elman_vocab_size(vocab));
+        s = check_size(file, path, &desc, vocab->size);
     if (!s)
         s = el_lm_create(context, &desc, vocab, &lm);
     if (!s)
         s = take_weights(lm, file, path);
-    const char *const training = elman_tensors_meta(file, "training");
+    const char *const training = el_tensors_meta(file, "training");
     if (!s && training)
         s = el_lm_set_history(lm, training);
     el_vocab_free(vocab);

@@ -25,6 +25,10 @@ elman_status el_lm_read_meta(const elman_context *context,
                              const elman_tensors *file, const char *path,
                              elman_lm_desc *desc, elman_vocab **vocab);
 
+/* ELMAN_EFORMAT, naming path and tensor, if it is not there. */
+elman_status el_lm_find_tensor(const elman_tensors *file, const char *path,
+                               const char *name, const elman_tensor **out);
+
 #define EL_TRAINER_PREFIX "trainer."
 
 #endif

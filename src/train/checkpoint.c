@@ -12,6 +12,7 @@
 #include "trainer.h"
 #include "../io/safetensors.h"
 #include "../model/lm_file.h"
+#include "../tensor/dtype.h"
 #include "../text/corpus.h"
 
 #include <stdio.h>
@@ -145,8 +146,8 @@ elman_status el_checkpoint_write(const elman_trainer *t, const char *path,
     memcpy(reals + REALS, &t->sums, sizeof t->sums);
     int64_t *const extras = integers + INTEGERS + COUNTERS;
     extras[0] = t->optimizer->steps;
-    extras[1] = (int64_t)elman_text_fingerprint(t->text);
-    extras[2] = t->valid ? (int64_t)elman_text_fingerprint(t->valid) : 0;
+    extras[1] = (int64_t)el_text_fingerprint(t->text);
+    extras[2] = t->valid ? (int64_t)el_text_fingerprint(t->valid) : 0;
     extras[3] = mark;
 
     tensor_list more = {.count = 0};
@@ -172,31 +173,31 @@ static elman_status take(const elman_tensors *file, const char *path,
                          const char *name, elman_dtype dtype, int64_t count,
                          void *out)
 {
-    elman_tensor t;
+    const elman_tensor *t;
     if (!out)
         return ELMAN_OK;
-    if (elman_tensors_find(file, name, &t))
-        return el_fail_in(ELMAN_EFORMAT, path);
-    if (t.dtype != dtype || t.count != count)
+    const elman_status s = el_lm_find_tensor(file, path, name, &t);
+    if (s)
+        return s;
+    if (t->dtype != dtype || t->count != count)
         return el_fail(ELMAN_EFORMAT,
                        "%s: tensor %s does not have the size that the options "
                        "ask for",
                        path, name);
-    memcpy(out, t.data, (size_t)count * elman_dtype_size(dtype));
+    memcpy(out, t->data, (size_t)count * el_dtype_size(dtype));
     return ELMAN_OK;
 }
 
 static elman_status read_numbers(const elman_tensors *file, const char *path,
                                  int64_t *integers, double *reals)
 {
-    elman_tensor t;
-    if (elman_tensors_find(file, "trainer.integers", &t))
+    if (!el_tensors_find(file, "trainer.integers"))
         return el_fail(ELMAN_EFORMAT, "%s: this is not a checkpoint", path);
     elman_status s =
         take(file, path, "trainer.integers", ELMAN_I64, ALL_INTEGERS, integers);
     if (!s)
         s = take(file, path, "trainer.reals", ELMAN_F64, ALL_REALS, reals);
-    if (!s && !elman_tensors_meta(file, "checksum"))
+    if (!s && !el_tensors_meta(file, "checksum"))
         s = el_fail(ELMAN_EFORMAT, "%s: the checkpoint has no checksum", path);
     return s;
 }
@@ -301,10 +302,10 @@ elman_status el_checkpoint_resume(const elman_context *context,
     if (!s)
         s = compare_options(used, integers, reals, desc);
     const int64_t *const extras = integers + INTEGERS + COUNTERS;
-    if (!s && extras[1] != (int64_t)elman_text_fingerprint(text))
+    if (!s && extras[1] != (int64_t)el_text_fingerprint(text))
         s = el_fail(ELMAN_EMISMATCH,
                     "%s: the checkpoint was made with another text", used);
-    if (!s && extras[2] != (valid ? (int64_t)elman_text_fingerprint(valid) : 0))
+    if (!s && extras[2] != (valid ? (int64_t)el_text_fingerprint(valid) : 0))
         s = el_fail(ELMAN_EMISMATCH,
                     "%s: the checkpoint was made with another text to "
                     "validate on",

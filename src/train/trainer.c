@@ -12,10 +12,10 @@
 static elman_status divide_text(elman_trainer *t)
 {
     const elman_train_desc *const d = &t->desc;
-    const int64_t tokens = elman_text_tokens(t->text);
+    const int64_t tokens = el_text_tokens(t->text);
     int64_t held = 0;
     if (t->valid) {
-        t->valid_count = elman_text_tokens(t->valid);
+        t->valid_count = el_text_tokens(t->valid);
     } else if (d->valid_fraction > 0) {
         held = (int64_t)((double)tokens * d->valid_fraction);
         t->valid_first = tokens - held;
@@ -50,8 +50,7 @@ static elman_status make_parts(elman_trainer *t)
     const elman_context *const c = t->context;
     const elman_train_desc *const d = &t->desc;
     const el_run run = {d->steps, d->batch};
-    elman_status s =
-        el_lm_create(c, &d->model, elman_text_vocab(t->text), &t->lm);
+    elman_status s = el_lm_create(c, &d->model, el_text_vocab(t->text), &t->lm);
     if (s)
         return s;
     const int64_t P = t->lm->views.total;

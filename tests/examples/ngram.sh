@@ -22,7 +22,7 @@ awk '
         perceptron[$1] = $5
         counting[$1] = $3
     }
-    /^recurrent/ { parameters = $4; recurrent = $6 }
+    /^recurrent/ { parameters = $4; recurrent = $7 }
     # Looking further back is worth something, and the state has learned to.
     END {
         exit !(rows == 4 && !bad && counting[3] < counting[2] &&

@@ -102,32 +102,57 @@ def nearest_to_kink(rnn, x, h0):
     return nearest
 
 
+def there_and_back(rnn, x, h0, dy, dhn, dtype):
+    """All that comes out, in arithmetic of that dtype."""
+    rnn.to(dtype).zero_grad()
+    x = x.detach().to(dtype, copy=True).requires_grad_()
+    h0 = h0.detach().to(dtype, copy=True).requires_grad_()
+    y, hn = rnn(x, h0)
+    objective = (y * dy.to(dtype)).sum() + (hn * dhn.to(dtype)).sum()
+    objective.backward()
+    out = {"y": y, "hn": hn, "objective": objective.reshape(1)}
+    out |= {"grad.x": x.grad, "grad.h0": h0.grad}
+    for key, parameter in rnn.named_parameters():
+        out["grad." + key] = parameter.grad.clone()
+    rnn.to(torch.float64)
+    return out
+
+
+def well_conditioned(exact, rounded):
+    """A sum that happens to cancel says nothing about who rounded it."""
+    for key, value in exact.items():
+        largest = value.abs().max()
+        error = (rounded[key].double() - value).abs().max()
+        if key != "objective" and error > 2e-6 * (largest or 1.0):
+            return False
+    return True
+
+
 def recurrent(folder, name, kind, T, B, D, H, L, bias, given, seed, gain=1.0):
-    # Rounding must not carry a float32 across relu's kink.
     for attempt in range(100):
         draw = Draw(1000 * seed + attempt)
         rnn = nn.RNN(D, H, L, nonlinearity=kind, bias=bias)
         draw.fill(rnn, gain)
         x = draw.uniform(T, B, D, bound=2.0)
         h0 = draw.uniform(L, B, H) if given else torch.zeros(L, B, H)
-        if kind == "tanh" or nearest_to_kink(rnn, x, h0) > 1e-4:
+        dy, dhn = draw.normal(T, B, H), draw.normal(L, B, H)
+        # Rounding must not carry a float32 across relu's kink.
+        if kind == "relu" and nearest_to_kink(rnn, x, h0) < 1e-4:
+            continue
+        out = there_and_back(rnn, x, h0, dy, dhn, torch.float64)
+        if well_conditioned(
+            out, there_and_back(rnn, x, h0, dy, dhn, torch.float32)
+        ):
             break
     else:
-        raise SystemExit(name + ": no draw stays away from the kink")
-    dy, dhn = draw.normal(T, B, H), draw.normal(L, B, H)
-    x.requires_grad_()
-    h0.requires_grad_()
-    y, hn = rnn(x, h0)
-    objective = (y * dy).sum() + (hn * dhn).sum()
-    objective.backward()
-    tensors = {"x": x, "y": y, "hn": hn, "dy": dy, "dhn": dhn}
-    tensors["objective"] = objective.reshape(1)
-    tensors["grad.x"] = x.grad
+        raise SystemExit(name + ": no draw is well-conditioned")
+    tensors = {"x": x, "dy": dy, "dhn": dhn, **out}
     if given:
-        tensors |= {"h0": h0, "grad.h0": h0.grad}
+        tensors["h0"] = h0
+    else:
+        del tensors["grad.h0"]
     for key, parameter in rnn.named_parameters():
         tensors["param." + key] = parameter
-        tensors["grad." + key] = parameter.grad
     meta = {
         "kind": "recurrent",
         "cell": "rnn_" + kind,

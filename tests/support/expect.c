@@ -30,10 +30,11 @@ double usual_tolerance(elman_dtype dtype)
     return dtype == ELMAN_F64 ? 1e-10 : 1e-5;
 }
 
-double expect_close(const char *what, elman_dtype dtype, const void *got,
-                    const double *expected, int64_t count, double tolerance)
+double expect_near(const char *what, elman_dtype dtype, const void *got,
+                   const double *expected, int64_t count, double tolerance,
+                   double scale)
 {
-    double largest = 0, worst = 0;
+    double largest = scale, worst = 0;
     int64_t where = 0;
     for (int64_t i = 0; i < count; ++i) {
         const double error = fabs(element(dtype, got, i) - expected[i]);
@@ -55,6 +56,12 @@ double expect_close(const char *what, elman_dtype dtype, const void *got,
                     what, dtype == ELMAN_F64 ? "f64" : "f32", (long long)where,
                     element(dtype, got, where), expected[where], worst, limit);
     return largest > 0 ? worst / largest : worst;
+}
+
+double expect_close(const char *what, elman_dtype dtype, const void *got,
+                    const double *expected, int64_t count, double tolerance)
+{
+    return expect_near(what, dtype, got, expected, count, tolerance, 0);
 }
 
 void expect_same(const char *what, elman_dtype dtype, const void *got,

@@ -28,6 +28,11 @@ void expect_sentence(const char *call, const char *words);
 double expect_close(const char *what, elman_dtype dtype, const void *got,
                     const double *expected, int64_t count, double tolerance);
 
+/* The same, but the largest entry counts as no less than scale. */
+double expect_near(const char *what, elman_dtype dtype, const void *got,
+                   const double *expected, int64_t count, double tolerance,
+                   double scale);
+
 /* The same bytes; the sentence names the first element that differs. */
 void expect_same(const char *what, elman_dtype dtype, const void *got,
                  const void *expected, int64_t count);

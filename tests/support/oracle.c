@@ -121,8 +121,8 @@ static void layer_backward(const oracle *o, int n, const double *w,
             const double *const last = h + row * H;
             const double *const now = h + (row + B) * H;
             for (int64_t j = 0; j < H; ++j)
-                da[j] =
-                    ((dy ? dy[row * H + j] : 0) + dh[b * H + j]) * dphi(o, now[j]);
+                da[j] = ((dy ? dy[row * H + j] : 0) + dh[b * H + j]) *
+                        dphi(o, now[j]);
             memset(dx + row * I, 0, (size_t)I * sizeof *dx);
             memset(dh + b * H, 0, (size_t)H * sizeof *dh);
             for (int64_t j = 0; j < H; ++j) {
