@@ -44,7 +44,8 @@ deps:
 
 deps-torch:
 	$(SUDO) apt-get update
-	$(SUDO) apt-get install --yes --no-install-recommends python3-torch
+	$(SUDO) apt-get install --yes --no-install-recommends python3-torch \
+		libopenblas0-pthread
 
 demo: programs
 	@sh tools/demo.sh "$$TEXT"

@@ -103,6 +103,25 @@ static size_t folder_size(const char *path)
 
 /* ---- Reading -------------------------------------------------------------*/
 
+/* Without O_NONBLOCK opening a pipe would wait for somebody to write. */
+static elman_status open_regular(const char *path, int *fd, struct stat *info)
+{
+    *fd = open_again(path, O_RDONLY | O_NONBLOCK, 0);
+    if (*fd < 0)
+        return fail_errno(path, NOT_READ);
+    elman_status status = ELMAN_OK;
+    if (fstat(*fd, info) != 0)
+        status = fail_errno(path, NOT_READ);
+    else if (S_ISDIR(info->st_mode))
+        status = el_fail(ELMAN_EIO, "%s: " NOT_READ ": it is a folder", path);
+    else if (!S_ISREG(info->st_mode))
+        status =
+            el_fail(ELMAN_EIO, "%s: " NOT_READ ": it is no regular file", path);
+    if (status != ELMAN_OK)
+        close(*fd);
+    return status;
+}
+
 static elman_status read_all(int fd, const char *path, char *data, size_t size)
 {
     for (size_t done = 0; done < size;) {
@@ -119,41 +138,42 @@ static elman_status read_all(int fd, const char *path, char *data, size_t size)
     return ELMAN_OK;
 }
 
-static elman_status read_open(const elman_context *context, int fd,
-                              const char *path, void **data, size_t *size)
-{
-    struct stat info;
-    if (fstat(fd, &info) != 0)
-        return fail_errno(path, NOT_READ);
-    if (S_ISDIR(info.st_mode))
-        return el_fail(ELMAN_EIO, "%s: " NOT_READ ": it is a folder", path);
-    if (!S_ISREG(info.st_mode))
-        return el_fail(ELMAN_EIO, "%s: " NOT_READ ": it is no regular file",
-                       path);
-    if ((uintmax_t)info.st_size > SIZE_MAX)
-        return el_fail(ELMAN_EIO, "%s: " NOT_READ ": it is too large", path);
-    *size = (size_t)info.st_size;
-    *data = el_alloc(context, *size);
-    if (!*data)
-        return el_fail_in(ELMAN_ENOMEM, path);
-    const elman_status status = read_all(fd, path, *data, *size);
-    if (status != ELMAN_OK) {
-        el_free(context, *data);
-        *data = NULL;
-    }
-    return status;
-}
-
-/* Without O_NONBLOCK opening a pipe would wait for somebody to write. */
 elman_status el_file_read(const elman_context *context, const char *path,
                           void **data, size_t *size)
 {
+    int fd;
+    struct stat info;
     *data = NULL;
     *size = 0;
-    const int fd = open_again(path, O_RDONLY | O_NONBLOCK, 0);
-    if (fd < 0)
-        return fail_errno(path, NOT_READ);
-    const elman_status status = read_open(context, fd, path, data, size);
+    elman_status status = open_regular(path, &fd, &info);
+    if (status != ELMAN_OK)
+        return status;
+    if ((uintmax_t)info.st_size <= SIZE_MAX)
+        *data = el_alloc(context, (size_t)info.st_size);
+    if (!*data)
+        status = el_fail_in(el_no_memory(), path);
+    else
+        status = read_all(fd, path, *data, (size_t)info.st_size);
+    close(fd);
+    if (status != ELMAN_OK) {
+        el_free(context, *data);
+        *data = NULL;
+        return status;
+    }
+    *size = (size_t)info.st_size;
+    return ELMAN_OK;
+}
+
+elman_status el_file_head(const char *path, void *data, size_t room,
+                          size_t *size)
+{
+    int fd;
+    struct stat info;
+    elman_status status = open_regular(path, &fd, &info);
+    if (status != ELMAN_OK)
+        return status;
+    *size = (uintmax_t)info.st_size < room ? (size_t)info.st_size : room;
+    status = read_all(fd, path, data, *size);
     close(fd);
     return status;
 }

@@ -14,6 +14,11 @@ uint64_t el_crc64(uint64_t crc, const void *data, size_t size);
 elman_status el_file_read(const elman_context *context, const char *path,
                           void **data, size_t *size);
 
+/* The first bytes of such a file, as many as there are room for, to tell a
+ * foreign file before all of it is read. */
+elman_status el_file_head(const char *path, void *data, size_t room,
+                          size_t *size);
+
 typedef struct el_part {
     const void *data;
     size_t size;

@@ -116,26 +116,36 @@ static const char *header_text(const elman_tensors *t)
     return (const char *)t->bytes + LENGTH_SIZE;
 }
 
-static elman_status read_length(elman_tensors *t)
+/* What a file's first bytes say, be they all of it or not. */
+static elman_status check_head(const unsigned char *bytes, size_t size)
 {
-    if (t->size < LENGTH_SIZE)
+    if (size < LENGTH_SIZE)
         return el_fail(ELMAN_EFORMAT,
-                       "it is no safetensors file (it has %zu bytes)", t->size);
-    const uint64_t length = load_length(t->bytes);
+                       "it is no safetensors file (it has %zu bytes)", size);
+    const uint64_t length = load_length(bytes);
     if (length > HEADER_MAX)
         return el_fail(ELMAN_EFORMAT,
                        "it is no safetensors file (its header would be %" PRIu64
                        " bytes long, at most %d are allowed)",
                        length, HEADER_MAX);
+    if (length == 0 || (size > LENGTH_SIZE && bytes[LENGTH_SIZE] != '{'))
+        return el_fail(ELMAN_EFORMAT, "it is no safetensors file (its header "
+                                      "does not begin with {)");
+    return ELMAN_OK;
+}
+
+static elman_status read_length(elman_tensors *t)
+{
+    const elman_status status = check_head(t->bytes, t->size);
+    if (status != ELMAN_OK)
+        return status;
+    const uint64_t length = load_length(t->bytes);
     if (length > t->size - LENGTH_SIZE)
         return el_fail(ELMAN_EFORMAT,
                        "the file ends within its header (%zu bytes of %" PRIu64
                        ")",
                        t->size, length + LENGTH_SIZE);
     t->header = (size_t)length;
-    if (length == 0 || header_text(t)[0] != '{')
-        return el_fail(ELMAN_EFORMAT, "it is no safetensors file (its header "
-                                      "does not begin with {)");
     return ELMAN_OK;
 }
 
@@ -482,13 +492,21 @@ elman_status el_tensors_parse(const elman_context *context, const char *name,
     return ELMAN_OK;
 }
 
+/* A foreign file may be larger than the memory there is. */
 elman_status el_tensors_read(const elman_context *context, const char *path,
                              elman_tensors **out)
 {
+    unsigned char head[LENGTH_SIZE + 1];
     void *bytes;
     size_t size;
     *out = NULL;
-    const elman_status status = el_file_read(context, path, &bytes, &size);
+    elman_status status = el_file_head(path, head, sizeof head, &size);
+    if (status != ELMAN_OK)
+        return status;
+    status = check_head(head, size);
+    if (status != ELMAN_OK)
+        return el_fail_in(status, path);
+    status = el_file_read(context, path, &bytes, &size);
     if (status != ELMAN_OK)
         return status;
     return el_tensors_parse(context, path, bytes, size, out);

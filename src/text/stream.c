@@ -231,7 +231,8 @@ static elman_status fill(el_stream *s, int64_t at)
     const el_file *const file = &s->files[index];
     const bool goes_on = at == s->from + s->filled && s->step > 0;
     const int64_t step = goes_on ? 2 * s->step : FIRST_STEP;
-    const int64_t left = file->begin + file->size - at;
+    const int64_t end = file->begin + file->size;
+    const int64_t left = (end < s->size ? end : s->size) - at;
     const int64_t offset = at - file->begin + file->skip;
     int64_t count = 0;
     s->step = step < s->room ? step : s->room;

@@ -233,25 +233,12 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
 
 /* ---- What is left behind --------------------------------------------------*/
 
-/* A number as JSON has it, whatever the locale. */
 static void add_number(el_buffer *out, const char *key, double value)
 {
-    char text[40];
-    if (value != value) {
+    if (value != value)
         el_buffer_format(out, ", \"%s\": null", key);
-        return;
-    }
-    el_buffer scratch = EL_BUFFER(out->context);
-    el_buffer_format(&scratch, "%.9g", value);
-    size_t n = 0;
-    for (size_t i = 0; i < scratch.size && n + 1 < sizeof text; ++i) {
-        const char c = scratch.data[i];
-        text[n++] = strchr("+-0123456789eE", c) ? c : '.';
-    }
-    text[n] = 0;
-    out->failed = out->failed || scratch.failed;
-    el_buffer_free(&scratch);
-    el_buffer_format(out, ", \"%s\": %s", key, text);
+    else
+        el_buffer_format(out, ", \"%s\": %.9g", key, value);
 }
 
 elman_status el_trainer_note(elman_trainer *t)

@@ -71,4 +71,30 @@ killed INT 5 "$ELMAN" train 'the book.txt' -o m $options --log log \
 sentence 'train --resume mine '
 [ -s mine ] || fail '--checkpoint is not obeyed'
 [ ! -e m.checkpoint ] || fail 'a checkpoint went elsewhere'
+
+# A second one ends at once, in the middle of an update that takes long.
+rm -f log pid m.checkpoint*
+(
+    until [ -s pid ] && [ -e log ]; do
+        [ ! -e ended ] || exit
+        sleep 0.05
+    done
+    sleep 0.5
+    kill -s INT "$(cat pid)"
+    sleep 0.2
+    kill -s 0 "$(cat pid)" && : >alive
+    kill -s INT "$(cat pid)"
+) 2>/dev/null &
+killer=$!
+# shellcheck disable=SC2016
+sh -c 'echo $$ >pid; exec "$@"' sh "$ELMAN" train 'the book.txt' -o m --quiet \
+    --log log --dtype f64 --hidden 1000 --batch 16 --steps 300 --threads 1 \
+    >out 2>err
+status=$?
+: >ended
+wait $killer
+[ -e alive ] || fail 'the first SIGINT did not wait for the update'
+[ $status -eq 130 ] || fail "status $status after a second SIGINT"
+[ ! -s err ] || fail 'a run that ended at once had something to say'
+[ ! -e m.checkpoint ] || fail 'a run that ended at once left a checkpoint'
 exit 0

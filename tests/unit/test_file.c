@@ -170,6 +170,24 @@ static void test_read_badly(void **state)
     read_badly("/dev/zero", "/dev/zero: cannot be read: it is no regular file");
 }
 
+static void test_head(void **state)
+{
+    (void)state;
+    char bytes[6] = "......";
+    size_t size;
+    const int fd = next_descriptor();
+    file_write_text("file", "abc");
+    assert_int_equal(el_file_head("file", bytes, 2, &size), ELMAN_OK);
+    assert_int_equal(size, 2);
+    assert_memory_equal(bytes, "ab.", 3);
+    assert_int_equal(el_file_head("file", bytes, 5, &size), ELMAN_OK);
+    assert_int_equal(size, 3);
+    assert_memory_equal(bytes, "abc.", 4);
+    assert_int_equal(el_file_head(".", bytes, 5, &size), ELMAN_EIO);
+    assert_string_equal(elman_message(), ".: cannot be read: it is a folder");
+    assert_int_equal(next_descriptor(), fd);
+}
+
 static void test_read_no_memory(void **state)
 {
     (void)state;
@@ -670,6 +688,7 @@ int main(void)
         cmocka_unit_test(test_crc_parts),
         TEST(test_read),
         TEST(test_read_badly),
+        TEST(test_head),
         TEST(test_read_no_memory),
         TEST(test_read_shrinking),
         TEST(test_parts),

@@ -106,13 +106,12 @@ static void test_read_all(void **state)
 {
     (void)state;
     elman_tensors *const file = parse_well(
-        " {\"b\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},"
+        "{\"b\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},"
         "\"__metadata__\":{\"z\":\"\",\"key\":\"v\\u0061lue \\u20ac\",\"\":"
         "\"e\"},"
         "\"\":{\"shape\":[],\"dtype\":\"U8\",\"data_offsets\":[24,25]},"
         "\"a\\u0062\":{\"data_offsets\":[25,25],\"shape\":[4,0],\"dtype\":"
-        "\"I64\"}}" +
-            1,
+        "\"I64\"}}",
         25);
     elman_tensor t;
     assert_int_equal(elman_tensors_count(file), 3);
@@ -751,6 +750,26 @@ static void test_io_errors(void **state)
     assert_int_equal(test_live, 0);
 }
 
+/* As large as no memory is: its first bytes are enough. */
+static void test_read_foreign(void **state)
+{
+    (void)state;
+    elman_tensors *file;
+    file_write_text("movie", "RIFF____AVI LIST");
+    if (truncate("movie", (off_t)1 << 42) != 0)
+        assert_int_equal(truncate("movie", 1 << 30), 0);
+    test_fail_after(0);
+    const elman_status status =
+        elman_tensors_read(test_context(), "movie", &file);
+    test_fail_never();
+    assert_false(test_failed);
+    assert_int_equal(status, ELMAN_EFORMAT);
+    assert_string_equal(elman_message(),
+                        "movie: it is no safetensors file (its header would be "
+                        "6872316419196209490 bytes long, at most 100000000 are "
+                        "allowed)");
+}
+
 static void test_read_no_memory(void **state)
 {
     (void)state;
@@ -930,6 +949,7 @@ int main(void)
         cmocka_unit_test(test_null),
         cmocka_unit_test(test_dtype_sizes),
         TEST(test_io_errors),
+        TEST(test_read_foreign),
         TEST(test_read_no_memory),
         TEST(test_write_no_memory),
         TEST(test_many),
