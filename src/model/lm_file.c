@@ -73,6 +73,15 @@ end:
 
 /* ---- In -------------------------------------------------------------------*/
 
+elman_status el_lm_find_tensor(const elman_tensors *file, const char *path,
+                               const char *name, const elman_tensor **out)
+{
+    *out = el_tensors_find(file, name);
+    return *out ? ELMAN_OK
+                : el_fail(ELMAN_EFORMAT, "%s: there is no tensor %s", path,
+                          name);
+}
+
 static elman_status meta_word(const elman_tensors *file, const char *path,
                               const char *key, const char *const *words,
                               int *out)

@@ -69,6 +69,10 @@ fresh "$recurrent"
 edit '"bidirectional":"0"' '"bidirectional":"1"'
 says 0 "^skip $recurrent .*direction"
 
+fresh decode_tanh
+edit '"cell":"rnn_tanh"' '"cell":"otherone"'
+says 0 '^skip decode_tanh .*otherone'
+
 # Metadata that does not fit.
 for change in 's/"hidden_size":"17"/"hidden_size":"71"/' \
     's/"hidden_size":"17"/"hidden_size":"-7"/' \

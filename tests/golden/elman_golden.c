@@ -5,7 +5,7 @@
  *
  * goes through DIR's *.safetensors whose names begin with PREFIX, in order of
  * name, and prints a line for each and a last line that counts them.  The
- * format is docs/golden-files.md; the status is 0 if some case passed or was
+ * format is tests/golden/README.md; the status is 0 if some case passed or was
  * skipped and none failed, 1 if one failed or none was found, 2 if the call
  * was wrong. */
 #include "golden.h"

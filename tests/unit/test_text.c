@@ -22,9 +22,19 @@ static char folder[512];
 static char names[PATHS][600];
 static const char *paths[PATHS];
 
+static int first_free; /* descriptor */
+
+static int free_descriptor(void)
+{
+    const int fd = dup(STDERR_FILENO);
+    close(fd);
+    return fd;
+}
+
 static int make_folder(void **state)
 {
     (void)state;
+    first_free = free_descriptor();
     const char *const work = getenv("WORK");
     snprintf(folder, sizeof folder, "%s/text.XXXXXX", work ? work : "/tmp");
     if (!mkdtemp(folder))
@@ -41,7 +51,10 @@ static int remove_folder(void **state)
     (void)state;
     for (int i = 0; i < PATHS; ++i)
         remove(names[i]);
-    return rmdir(folder);
+    if (rmdir(folder) != 0)
+        return -1;
+    /* Every file was closed, after every failure too. */
+    return free_descriptor() == first_free ? 0 : -1;
 }
 
 static void add_bytes(int file, const char *mode, const char *bytes,

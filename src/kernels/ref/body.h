@@ -104,22 +104,23 @@ static REAL tree_sum(const REAL lanes[EL_LANES])
  *   loss = sum q_j (lse - x_j),   dx_j = scale (sum(q) softmax_j - q_j).
  * Sums in ascending order, in double. */
 static double xent_general(const el_xent *e, const REAL *x, int64_t target,
-                           REAL lse, REAL *dx)
+                           REAL max, REAL sum, REAL *dx)
 {
     const REAL *const weight = e->weight;
     const double spread = e->smoothing / (double)e->classes;
+    const REAL log_sum = (REAL)el_log64((double)sum);
     double total = 0, loss = 0;
     for (ptrdiff_t j = 0; j < e->classes; ++j) {
         const double u = weight ? (double)weight[j] : 1;
         const double q = u * (j == target ? 1 - e->smoothing + spread : spread);
         total += q;
         if (q != 0)
-            loss = fma(q, (double)(lse - x[j]), loss);
+            loss = fma(q, (double)((max - x[j]) + log_sum), loss);
     }
     for (ptrdiff_t j = 0; dx && j < e->classes; ++j) {
         const double u = weight ? (double)weight[j] : 1;
         const double q = u * (j == target ? 1 - e->smoothing + spread : spread);
-        const double p = (double)EXP(x[j] - lse);
+        const double p = (double)(EXP(x[j] - max) / sum);
         dx[j] = (REAL)(e->scale * fma(total, p, -q));
     }
     return (double)(REAL)loss;
@@ -145,9 +146,9 @@ double NAME(xent)(const el_xent *e, const void *row, int64_t target,
     for (ptrdiff_t j = 0; j < n; ++j)
         lanes[j % EL_LANES] += EXP(x[j] - max);
     const REAL sum = tree_sum(lanes);
-    const REAL log_sum = (REAL)el_log64((double)sum);
     if (e->weight || e->smoothing != 0)
-        return xent_general(e, x, target, max + log_sum, dx);
+        return xent_general(e, x, target, max, sum, dx);
+    const REAL log_sum = (REAL)el_log64((double)sum);
     if (dx) {
         const REAL scale = (REAL)e->scale;
         const REAL factor = scale / sum;
