@@ -556,6 +556,13 @@ ELMAN_API elman_status elman_lm_state_create(const elman_lm *lm, int64_t batch,
                                              elman_lm_state **out);
 ELMAN_API void elman_lm_state_destroy(elman_lm_state **state);
 ELMAN_API void elman_lm_state_zero(elman_lm_state *state);
+/* What is carried, to be kept, copied or put back: [L,B,H] of the model's
+ * dtype, or for ELMAN_CELL_NONE int32_t [n-1,B], the oldest tokens first, -1
+ * where there was none.  ELMAN_EINVAL: a token that is out of range; the state
+ * is as it was. */
+ELMAN_API void elman_lm_state_read(const elman_lm_state *state, void *carried);
+ELMAN_API elman_status elman_lm_state_write(elman_lm_state *state,
+                                            const void *carried);
 
 /* Sequences side by side, and what they should predict. */
 typedef struct elman_lm_batch {

@@ -192,6 +192,18 @@ static elman_status check_ids(const elman_lm *lm, const int32_t *ids,
     return ELMAN_OK;
 }
 
+void elman_lm_state_read(const elman_lm_state *state, void *carried)
+{
+    if (state && carried)
+        el_lm_state_read(state, carried);
+}
+
+elman_status elman_lm_state_write(elman_lm_state *state, const void *carried)
+{
+    EL_REQUIRE(state && carried, "state or carried is NULL");
+    return el_lm_state_write(state, carried);
+}
+
 elman_status elman_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
                               const elman_lm_batch *batch,
                               elman_lm_state *state, double *loss_sum,

@@ -53,6 +53,9 @@ elman_status el_lm_state_create(const elman_lm *lm, int64_t batch,
                                 elman_lm_state **out);
 void el_lm_state_free(elman_lm_state *state);
 void el_lm_state_zero(elman_lm_state *state);
+/* What elman_lm_state_read and _write move. */
+void el_lm_state_read(const elman_lm_state *state, void *carried);
+elman_status el_lm_state_write(elman_lm_state *state, const void *carried);
 /* The state as it stands in a checkpoint: elements of h, or of ids. */
 int64_t el_lm_state_h_count(const elman_lm_state *state);
 int64_t el_lm_state_ids_count(const elman_lm_state *state);

@@ -70,6 +70,38 @@ void el_lm_state_zero(elman_lm_state *state)
         state->ids[i] = -1;
 }
 
+static size_t carried_bytes(const elman_lm_state *state)
+{
+    return state->lm->stack.recurrent
+               ? (size_t)el_lm_state_h_count(state) * state->lm->k->size
+               : (size_t)el_lm_state_ids_count(state) * sizeof *state->ids;
+}
+
+static void *carried_at(const elman_lm_state *state)
+{
+    return state->lm->stack.recurrent ? state->h : (void *)state->ids;
+}
+
+void el_lm_state_read(const elman_lm_state *state, void *carried)
+{
+    memcpy(carried, carried_at(state), carried_bytes(state));
+}
+
+elman_status el_lm_state_write(elman_lm_state *state, const void *carried)
+{
+    const int64_t ids =
+        state->lm->stack.recurrent ? 0 : el_lm_state_ids_count(state);
+    for (int64_t i = 0; i < ids; ++i) {
+        const int32_t id = ((const int32_t *)carried)[i];
+        if (id < -1 || id >= state->lm->classes)
+            return el_fail(ELMAN_EINVAL,
+                           "the state holds token %d (-1 to %lld)", id,
+                           (long long)state->lm->classes - 1);
+    }
+    memcpy(carried_at(state), carried, carried_bytes(state));
+    return ELMAN_OK;
+}
+
 /* ---- Tape -----------------------------------------------------------------*/
 
 static size_t tape_scratch(const elman_lm *lm, el_run most)

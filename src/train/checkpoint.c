@@ -242,6 +242,24 @@ static elman_status open_newest(const elman_context *context, const char *path,
     return el_fail(failed, "%s", first);
 }
 
+static elman_status take_ids(elman_lm_state *state, const elman_tensors *file,
+                             const char *path, int64_t count)
+{
+    const elman_tensor *t;
+    if (count == 0)
+        return ELMAN_OK;
+    elman_status s = el_lm_find_tensor(file, path, "trainer.ids", &t);
+    if (s)
+        return s;
+    if (t->dtype != ELMAN_I32 || t->count != count)
+        return el_fail(ELMAN_EFORMAT,
+                       "%s: tensor trainer.ids does not have the size that the "
+                       "options ask for",
+                       path);
+    s = el_lm_state_write(state, t->data);
+    return s ? el_fail_in(ELMAN_EFORMAT, path) : ELMAN_OK;
+}
+
 static elman_status restore(elman_trainer *t, const elman_tensors *file,
                             const char *path, const int64_t *integers,
                             const double *reals)
@@ -266,12 +284,7 @@ static elman_status restore(elman_trainer *t, const elman_tensors *file,
         const int64_t ids = el_lm_state_ids_count(t->state);
         s = take(file, path, "trainer.h", dtype, h, h ? t->state->h : NULL);
         if (!s)
-            s = take(file, path, "trainer.ids", ELMAN_I32, ids,
-                     ids ? t->state->ids : NULL);
-        for (int64_t i = 0; !s && i < ids; ++i)
-            if (t->state->ids[i] < -1 || t->state->ids[i] >= t->lm->classes)
-                s = el_fail(ELMAN_EFORMAT, "%s: the state holds token %d", path,
-                            t->state->ids[i]);
+            s = take_ids(t->state, file, path, ids);
     }
     if (!s && (t->counters.update < 0 || t->counters.tokens < 0 ||
                t->counters.halvings < 0 || t->optimizer->steps < 0))

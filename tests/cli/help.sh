@@ -84,10 +84,10 @@ done
 
 # Options that mean nothing together.
 refused 2 '--gamma means nothing with --schedule constant' \
-    train x -o y --gamma 0.5
+    train x -o y --gamma 0.5 --schedule constant
 refused 2 '--context means nothing with --cell elman' train x -o y --context 3
 refused 2 '--momentum means nothing with --optimizer adam' \
-    train x -o y --momentum 0.5
+    train x -o y --momentum 0.5 --optimizer adam
 refused 2 'the run would not end' train x -o y --epochs 0
 refused 2 '--valid and --valid-fraction' \
     train x -o y --valid v --valid-fraction 0.1

@@ -119,7 +119,8 @@ learns letters --normalize letters
 learns double --dtype f64 --optimizer adamw --weight-decay 0.01
 learns random --sampling random --optimizer rmsprop
 learns sgd --optimizer sgd --loss sum --clip 5 --lr 0.1
-learns momentum --optimizer momentum --schedule step --every 50 --gamma 0.7
+learns momentum --optimizer momentum --lr 0.1 --schedule step --every 50 \
+    --gamma 0.7
 learns cosine --schedule cosine --warmup 10 --floor 0.1
 
 # ---- Held out: the best model is kept.
