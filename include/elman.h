@@ -466,7 +466,7 @@ typedef struct elman_text_desc {
 
 typedef struct elman_text elman_text;
 
-/* Reads the files once (twice if a vocabulary is built).
+/* Reads the files once (and what held_out sets apart twice).
  * ELMAN_ETEXT: invalid UTF-8, or no token in it; ELMAN_EIO. */
 ELMAN_API elman_status elman_text_open(elman_context *context,
                                        const elman_text_desc *desc,

@@ -17,7 +17,7 @@ static elman_status divide_text(elman_trainer *t)
     if (t->valid) {
         t->valid_count = el_text_tokens(t->valid);
     } else if (d->valid_fraction > 0) {
-        held = (int64_t)((double)tokens * d->valid_fraction);
+        held = el_text_held_out(tokens, d->valid_fraction);
         t->valid_first = tokens - held;
         t->valid_count = held;
     }
