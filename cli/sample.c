@@ -23,7 +23,7 @@ static const option table[] = {
     {OPTION_INT, 0, "length", AT(length), "N", .range = RANGE_NOT_NEGATIVE,
      .initial = "500", .help = "tokens to write after the prompt"},
     {OPTION_REAL, 0, "temperature", AT(temperature), "X",
-     .range = RANGE_POSITIVE, .initial = "1",
+     .range = RANGE_POSITIVE, .initial = "0.8",
      .help = "below 1 bolder in what is likely, above 1 wilder"},
     {OPTION_INT, 0, "top-k", AT(top_k), "N", .range = RANGE_NOT_NEGATIVE,
      .initial = "0", .help = "only the N likeliest tokens; 0: all"},

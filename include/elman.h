@@ -628,7 +628,8 @@ typedef struct elman_sampler {
 /* Chooses from logits [V] of the model's dtype: the first class, in order of
  * id, whose running sum of probabilities exceeds uniform, a number in [0, 1).
  * top_k keeps the k largest, top_p the fewest largest whose probabilities add
- * up to p; both renormalise.  ELMAN_EINVAL: logits that are NaN. */
+ * up to p; both renormalise, and both allocate while they choose.
+ * ELMAN_EINVAL: logits that are NaN. */
 ELMAN_API elman_status elman_lm_choose(const elman_lm *lm,
                                        const elman_sampler *sampler,
                                        const void *logits, double uniform,

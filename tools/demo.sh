@@ -19,7 +19,7 @@ elman=${ELMAN:-build/release/elman}
 folder=build/demo
 model=$folder/model.safetensors
 options=${DEMO_OPTIONS:---hidden 256 --batch 32 --steps 35 --optimizer adam \
---lr 0.003 --clip 1 --updates 3000}
+--lr 0.005 --clip 1 --updates 8000}
 
 die() {
     echo "demo.sh: $*" >&2

@@ -42,68 +42,88 @@ static int by_p(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* Sets the probabilities of all that top_k and top_p leave out to zero. */
-static elman_status leave_out(const elman_lm *lm, const elman_sampler *sampler,
-                              double *p, double total)
+static int by_id(const void *a, const void *b)
+{
+    const candidate *const x = a, *const y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* A probability, times the same number for every class. */
+static double weight(const elman_lm *lm, const void *logits, int64_t i,
+                     double max, double temperature)
+{
+    const double x = logit(lm, logits, i) / temperature;
+    return x == max ? 1 : el_exp64(x - max);
+}
+
+/* The first class, in order of id, whose running sum exceeds uniform times
+ * the sum of all; two passes over the logits, and nothing allocated. */
+static int32_t choose_any(const elman_lm *lm, const elman_sampler *sampler,
+                          const void *logits, double uniform, int32_t best)
+{
+    const double t = sampler->temperature;
+    const double max = logit(lm, logits, best) / t;
+    double total = 0, running = 0;
+    for (int64_t i = 0; i < lm->classes; ++i)
+        total += weight(lm, logits, i, max, t);
+    for (int64_t i = 0; i < lm->classes; ++i) {
+        running += weight(lm, logits, i, max, t);
+        if (running > uniform * total)
+            return (int32_t)i;
+    }
+    return best;
+}
+
+/* The same among what top_k and top_p leave over. */
+static int32_t choose_top(const elman_lm *lm, const elman_sampler *sampler,
+                          const void *logits, double uniform, int32_t best,
+                          candidate *list)
 {
     const int64_t n = lm->classes;
-    candidate *const list = el_alloc_array(lm->context, n, sizeof *list);
-    if (!list)
-        return ELMAN_ENOMEM;
-    for (int64_t i = 0; i < n; ++i)
-        list[i] = (candidate){p[i], (int32_t)i};
-    qsort(list, (size_t)n, sizeof *list, by_p);
-    const double enough =
-        sampler->top_p > 0 && sampler->top_p < 1 ? sampler->top_p : INFINITY;
-    double sum = 0;
+    const double t = sampler->temperature;
+    const double max = logit(lm, logits, best) / t;
+    const bool some = sampler->top_p > 0 && sampler->top_p < 1;
+    double total = 0, kept = 0;
     for (int64_t i = 0; i < n; ++i) {
-        const bool out = (sampler->top_k > 0 && i >= sampler->top_k) ||
-                         sum >= enough * total;
-        sum += list[i].p;
-        if (out)
-            p[list[i].id] = 0;
+        list[i] = (candidate){weight(lm, logits, i, max, t), (int32_t)i};
+        total += list[i].p;
     }
-    el_free(lm->context, list);
-    return ELMAN_OK;
+    qsort(list, (size_t)n, sizeof *list, by_p);
+    int64_t count = 0;
+    while (count < n && (sampler->top_k == 0 || count < sampler->top_k) &&
+           (!some || kept < sampler->top_p * total))
+        kept += list[count++].p;
+    qsort(list, (size_t)count, sizeof *list, by_id);
+    double sum = 0, running = 0;
+    for (int64_t i = 0; i < count; ++i)
+        sum += list[i].p;
+    for (int64_t i = 0; i < count; ++i) {
+        running += list[i].p;
+        if (running > uniform * sum)
+            return list[i].id;
+    }
+    return best;
 }
 
 elman_status el_lm_choose(const elman_lm *lm, const elman_sampler *sampler,
                           const void *logits, double uniform, int32_t *id)
 {
-    const int64_t n = lm->classes;
     const int32_t best = largest(lm, logits);
     if (best < 0)
         return el_fail(ELMAN_EINVAL, "the logits are not numbers");
+    const bool all =
+        sampler->top_k == 0 && (sampler->top_p == 0 || sampler->top_p == 1);
     if (sampler->greedy) {
         *id = best;
-        return ELMAN_OK;
+    } else if (all) {
+        *id = choose_any(lm, sampler, logits, uniform, best);
+    } else {
+        candidate *const list =
+            el_alloc_array(lm->context, lm->classes, sizeof *list);
+        if (!list)
+            return ELMAN_ENOMEM;
+        *id = choose_top(lm, sampler, logits, uniform, best, list);
+        el_free(lm->context, list);
     }
-    double *const p = el_alloc_array(lm->context, n, sizeof *p);
-    if (!p)
-        return ELMAN_ENOMEM;
-    const double max = logit(lm, logits, best) / sampler->temperature;
-    double total = 0;
-    for (int64_t i = 0; i < n; ++i) {
-        const double x = logit(lm, logits, i) / sampler->temperature;
-        p[i] = x == max ? 1 : el_exp64(x - max);
-        total += p[i];
-    }
-    elman_status s = ELMAN_OK;
-    if (sampler->top_k > 0 || (sampler->top_p > 0 && sampler->top_p < 1)) {
-        s = leave_out(lm, sampler, p, total);
-        total = 0;
-        for (int64_t i = 0; i < n; ++i)
-            total += p[i];
-    }
-    *id = best;
-    double running = 0;
-    for (int64_t i = 0; i < n; ++i) {
-        running += p[i];
-        if (running > uniform * total) {
-            *id = (int32_t)i;
-            break;
-        }
-    }
-    el_free(lm->context, p);
-    return s;
+    return ELMAN_OK;
 }

@@ -6,7 +6,7 @@
 
 make_text "the book.txt" 200 1
 # Slow enough for a signal to come in time: float64 is plain C.
-options='--hidden 80 --batch 4 --steps 20 --dtype f64 --threads 1 --epochs 6'
+options='--hidden 48 --batch 4 --steps 20 --dtype f64 --threads 1 --epochs 4'
 options="$options --quiet --valid-fraction 0.1"
 # shellcheck disable=SC2086
 expect 0 "$ELMAN" train 'the book.txt' -o whole $options --log whole.log

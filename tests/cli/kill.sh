@@ -51,6 +51,6 @@ survives() {
 survives 3 --hidden 100 --batch 4 --steps 20 --epochs 3 --valid-fraction 0.1 \
     --schedule halve --lr 0.02
 survives 1 --hidden 64 --batch 4 --steps 20 --epochs 2 --sampling random
-survives 7 --hidden 100 --batch 4 --steps 20 --epochs 2 --cell none --context 3 \
-    --optimizer momentum --lr 0.05
+survives 7 --hidden 100 --batch 4 --steps 20 --epochs 2 --cell none \
+    --context 3 --optimizer momentum --lr 0.05
 exit 0

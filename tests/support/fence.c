@@ -21,8 +21,34 @@ static const uint32_t garbage = 0x7fa5a5a5;
 
 static char what[512];
 
+static void (*handler)(int); /* cmocka's own, which fails the test */
+
+static void say(const char *text)
+{
+    if (write(STDERR_FILENO, text, strlen(text)) < 0)
+        _exit(2);
+}
+
+static void on_fault(int number)
+{
+    say(what);
+    say(": touched memory that it may not\n");
+    if (handler == SIG_DFL)
+        _exit(1);
+    handler(number);
+}
+
+/* cmocka sets its handler anew before every test. */
+static void watch_faults(void)
+{
+    void (*const before)(int) = signal(SIGSEGV, on_fault);
+    if (before != on_fault)
+        handler = before;
+}
+
 void trying(const char *format, ...)
 {
+    watch_faults();
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
@@ -38,20 +64,6 @@ void fail_trying(const char *format, ...)
     va_end(args);
     fail_msg("%s: %s (ELMAN_TEST_SEED=%" PRIu64 ")", what, sentence,
              test_seed());
-}
-
-static void say(const char *text)
-{
-    if (write(STDERR_FILENO, text, strlen(text)) < 0)
-        _exit(2);
-}
-
-static void on_fault(int signal_number)
-{
-    (void)signal_number;
-    say(what);
-    say(": touched memory that it may not\n");
-    _exit(1);
 }
 
 static size_t page_size(void)
@@ -80,7 +92,6 @@ void fence_create(fence *f, ptrdiff_t floats)
     f->floats = (ptrdiff_t)(size / sizeof(float));
     f->used = f->first;
     protect(f, PROT_READ | PROT_WRITE);
-    signal(SIGSEGV, on_fault);
 }
 
 void fence_destroy(fence *f)

@@ -117,6 +117,22 @@ static void test_uniform(void **state)
     }
 }
 
+/* Box and Muller's formula, by the machine's libm. */
+static void test_box_muller(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 10000; ++i) {
+        uint32_t four[4];
+        el_philox(7, 8, i, four);
+        const uint64_t a = (uint64_t)four[0] << 32 | four[1];
+        const uint64_t b = (uint64_t)four[2] << 32 | four[3];
+        const double u = (double)((a >> 11) + 1) / 9007199254740992;
+        const double v = (double)(b >> 11) / 9007199254740992;
+        const double z = sqrt(-2 * log(u)) * cos(2 * acos(-1) * v);
+        assert_true(fabs(elman_random_normal(7, 8, i) - z) < 1e-14);
+    }
+}
+
 static void test_normal(void **state)
 {
     (void)state;
@@ -232,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_uniform),
+        cmocka_unit_test(test_box_muller),
         cmocka_unit_test(test_normal),
         cmocka_unit_test(test_permutations),
         cmocka_unit_test(test_large_permutations),

@@ -7,8 +7,9 @@
 
 #define EL_KERNEL(op) el_##op##_avx2
 #define VL 8
-#define V_ROWS 6 /* of a product's tile: 6 x 2 accumulators of 16 registers */
-/* column groups of a tile with so few rows */
+/* Rows of a product's tile: 6 x 2 accumulators of 16 registers, and column
+ * groups of a tile with so few rows. */
+#define V_ROWS 6
 #define V_GROUPS(rows) ((rows) == 1 ? 4 : (rows) == 2 ? 2 : 1)
 
 typedef __m256 vf;

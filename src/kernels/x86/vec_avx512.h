@@ -7,9 +7,9 @@
 
 #define EL_KERNEL(op) el_##op##_avx512
 #define VL 16
-#define V_ROWS 14 /* of a product's tile: 14 x 2 accumulators of 32 registers  \
-                   */
-/* column groups of a tile with so few rows */
+/* Rows of a product's tile: 14 x 2 accumulators of 32 registers, and column
+ * groups of a tile with so few rows. */
+#define V_ROWS 14
 #define V_GROUPS(rows) ((rows) <= 2 ? 4 : (rows) <= 6 ? 2 : 1)
 
 typedef __m512 vf;
