@@ -252,8 +252,9 @@ void el_team_run(el_team *team, int parts, el_task *task, void *arg)
 int el_team_parts(const el_team *team, double operations)
 {
     /* A job's hand-over costs about half a microsecond, the time of some
-     * 50,000 operations: a part should be several of those. */
-    const double worth = operations / 200e3;
+     * 50,000 operations, and more where the other threads are busy: a part
+     * should be worth ten of those. */
+    const double worth = operations / 500e3;
     if (worth >= team->size)
         return team->size;
     return worth < 1 ? 1 : (int)worth;

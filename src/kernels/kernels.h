@@ -32,7 +32,7 @@ typedef enum el_epilogue {
 } el_epilogue;
 
 /* c[m,n] = epilogue(init + a[m,k] w'),  w packed from [n,k].
- * init NULL means zeros, ldi 0 one row for all; init may be c. */
+ * init NULL means zeros, ldi 0 one row for all; init may be c, aux may not. */
 typedef struct el_gemm {
     ptrdiff_t m, n, k;
     const void *a;
