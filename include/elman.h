@@ -154,7 +154,8 @@ ELMAN_API size_t elman_dtype_size(elman_dtype dtype);
 
 /* Counter-based random numbers (Philox4x32-10, Salmon et al. 2011): a function
  * of its arguments and of nothing else.  The uniform one lies in [0, 1) and is
- * a multiple of 2^-24. */
+ * a multiple of 2^-24.  Both kinds are made of the same bits: a program that
+ * wants them independent gives each a stream of its own. */
 ELMAN_API float elman_random_uniform(uint64_t seed, uint64_t stream,
                                      uint64_t index);
 /* Standard normal, by Box and Muller. */

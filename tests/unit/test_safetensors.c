@@ -446,7 +446,7 @@ static void check_samples(const elman_tensors *file)
 static void test_round_trip(void **state)
 {
     (void)state;
-    size_t size, again_size;
+    size_t size = 0, again_size = 0;
     write_samples("file");
     elman_tensors *const file = read_well("file");
     check_samples(file);
@@ -474,7 +474,7 @@ static void test_bytes(void **state)
                                  {"s", ELMAN_U8, 0, {0}, 1, "\x05"}};
     const size_t header = sizeof expected - 1;
     char digits[17];
-    size_t size;
+    size_t size = 0;
     uint64_t length;
     assert_int_equal(elman_tensors_write(test_context(), "file", list, 2, a, 1),
                      ELMAN_OK);
@@ -519,7 +519,7 @@ static void check_flipped(const char *text, size_t size, bool in_word)
 static void test_damage(void **state)
 {
     (void)state;
-    size_t size;
+    size_t size = 0;
     write_samples("file");
     char *const text = file_read("file", &size);
     const size_t word = 8 + strlen("{\"__metadata__\":{\"");
