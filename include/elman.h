@@ -4,7 +4,8 @@
  * This header is the manual of the library.  What is not in it is not API.
  *
  * Letters  T time steps   B batch     I input size    H hidden size
- *          L layers       V vocabulary                P parameters
+ *          L layers       S directions                P projection, or H
+ *          V vocabulary   N rows
  * Layout   dense, row-major, last index fastest: x[T,B,I].  Elements are
  *          float, or double where a descriptor's dtype says ELMAN_F64.
  * Errors   what can fail returns elman_status; elman_message() then holds a
@@ -172,10 +173,11 @@ typedef struct elman_view {
 } elman_view;
 
 typedef enum elman_cell {
-    ELMAN_CELL_ELMAN =
-        0, /* h_t = phi(x_t W_ih' + b_ih + h_{t-1} W_hh' + b_hh) */
+    ELMAN_CELL_ELMAN = 0,
     ELMAN_CELL_NONE = 1, /* no hidden state: h_t = phi(x W' + b), x the last
                           * `context` tokens (language models only) */
+    ELMAN_CELL_LSTM = 2,
+    ELMAN_CELL_GRU = 3,
 } elman_cell;
 
 typedef enum elman_activation {
@@ -184,21 +186,48 @@ typedef enum elman_activation {
 } elman_activation;
 
 /* ---- Recurrent layers ----------------------------------------------------
- * A stack as torch.nn.RNN defines it.  Parameters of layer n, in the order in
- * which they lie in the flat block:
- *   weight_ih_ln [H,I] (n = 0) or [H,H]   weight_hh_ln [H,H]
- *   bias_ih_ln   [H]                      bias_hh_ln   [H]                   */
+ * Stacks of cells as torch.nn.RNN, LSTM and GRU define them.  G gates, S
+ * directions (1 or 2), and P what a direction gives: H, or proj if it is not 0.
+ *
+ *   Elman  h = phi(x W_ih' + b_ih + h W_hh' + b_hh)
+ *   LSTM   i, f, o = sigmoid and g = tanh of x W_ih' + b_ih + h W_hh' + b_hh;
+ *          c = f c + i g;  h = o tanh(c);  with proj  h = (o tanh(c)) W_hr'
+ *   GRU    r, z = sigmoid of likewise;
+ *          n = tanh(x W_in' + b_in + r (h W_hn' + b_hn)), or, with
+ * reset_before, n = tanh(x W_in' + b_in + (r h) W_hn' + b_hn);  h = (1 - z) n +
+ * z h
+ *
+ * Parameters of layer n, in the order in which they lie in the flat block,
+ * gates one below the other (LSTM i f g o, GRU r z n):
+ *   weight_ih_ln [G*H,I] (n = 0) or [G*H,S*P]    weight_hh_ln [G*H,P]
+ *   bias_ih_ln   [G*H]                           bias_hh_ln   [G*H]
+ *   weight_hr_ln [P,H]   with proj only
+ * and then those of the other direction, with "_reverse" behind their names. */
 
 typedef struct elman_rnn_desc {
     size_t struct_size;
-    elman_cell cell; /* ELMAN_CELL_ELMAN */
-    elman_activation activation;
-    elman_dtype dtype;  /* ELMAN_F32 or ELMAN_F64 */
-    int64_t input;      /* I; 0 is the autonomous system h_t = f(h_{t-1}) */
-    int64_t hidden;     /* H, at least 1 */
-    int layers;         /* L; 0 means 1 */
-    int no_bias;        /* 1: neither bias exists */
-    int inference_only; /* 1: no packed copy for back-propagation is kept */
+    elman_cell cell;             /* any but ELMAN_CELL_NONE */
+    elman_activation activation; /* of the Elman cell */
+    elman_dtype dtype;           /* ELMAN_F32 or ELMAN_F64 */
+    int64_t input;               /* I; 0 is the autonomous system
+                                  * h_t = f(h_{t-1}) */
+    int64_t hidden;              /* H, at least 1 */
+    int layers;                  /* L; 0 means 1 */
+    int no_bias;                 /* 1: neither bias exists */
+    int inference_only;          /* 1: no packed copy for back-propagation is
+                                  * kept */
+    int64_t proj;                /* LSTM: 1 ... H-1; 0: no projection */
+    int bidirectional;           /* 1: a second direction, from each sequence's
+                                  * own end */
+    int reset_before;            /* GRU: the reset gate before the product */
+    int single;                  /* 1: one step of one layer of one direction,
+                                  * as torch.nn.RNNCell; names without "_l0" */
+    double dropout;              /* [0, 1): of the outputs of all layers but the
+                                  * last, where a call trains */
+    int locked;                  /* 1: one mask for all steps of a sequence
+                                  * (variational dropout) */
+    double weight_drop;          /* [0, 1): of the elements of weight_hh, one
+                                  * mask a call (DropConnect), where it trains */
 } elman_rnn_desc;
 #define ELMAN_RNN_DESC                                                         \
     {                                                                          \
@@ -215,7 +244,7 @@ ELMAN_API elman_status elman_rnn_create(elman_context *context,
                                         elman_rnn **out);
 ELMAN_API void elman_rnn_destroy(elman_rnn **rnn);
 
-/* P, and the views into the flat block. */
+/* The number of parameters, and the views into the flat block. */
 ELMAN_API int64_t elman_rnn_parameters(const elman_rnn *rnn);
 ELMAN_API int elman_rnn_view_count(const elman_rnn *rnn);
 ELMAN_API elman_status elman_rnn_view(const elman_rnn *rnn, int index,
@@ -223,10 +252,10 @@ ELMAN_API elman_status elman_rnn_view(const elman_rnn *rnn, int index,
 ELMAN_API elman_status elman_rnn_find(const elman_rnn *rnn, const char *name,
                                       elman_view *out);
 
-/* The flat block [P], to read. */
+/* The flat block, to read. */
 ELMAN_API const void *elman_rnn_weights(const elman_rnn *rnn);
-/* The flat block [P], to write: nothing may run until weights_end, which makes
- * the packed copies that the kernels compute with. */
+/* The flat block, to write: nothing may run until weights_end, which makes the
+ * packed copies that the kernels compute with. */
 ELMAN_API void *elman_rnn_weights_begin(elman_rnn *rnn);
 ELMAN_API void elman_rnn_weights_end(elman_rnn *rnn);
 /* PyTorch's start: every weight and bias uniform in [-1/sqrt(H), 1/sqrt(H)).
@@ -237,7 +266,8 @@ typedef struct elman_tape_desc {
     size_t struct_size;
     int64_t steps;      /* largest T, at least 1 */
     int64_t batch;      /* largest B, at least 1 */
-    int inference_only; /* 1: forward only; little memory, however long T is */
+    int inference_only; /* 1: forward only; little memory, however long T is
+                         * (in one direction) */
 } elman_tape_desc;
 #define ELMAN_TAPE_DESC                                                        \
     {                                                                          \
@@ -254,42 +284,108 @@ ELMAN_API void elman_tape_destroy(elman_tape **tape);
 ELMAN_API int64_t elman_tape_bytes(const elman_rnn *rnn,
                                    const elman_tape_desc *desc);
 
-/* Runs T steps.
- *   x   [T,B,I]  in, borrowed until backward; NULL if I is 0
- *   h0  [L,B,H]  in; NULL means zeros
- *   y   [T,B,H]  out, the last layer's; NULL if unwanted; not x
- *   hT  [L,B,H]  out; NULL if unwanted; may be h0
- * ELMAN_EINVAL: T or B exceeds what the tape was made for. */
+/* Sequences side by side.  States are [L*S,B,.], row l*S + s of layer l and
+ * direction s (0 forward), never batch first.  A sequence alone is B = 1: its
+ * [T,I] is [T,1,I]. */
+typedef struct elman_sequences {
+    size_t struct_size;
+    int64_t steps, batch;   /* T, B */
+    const int64_t *lengths; /* [B], 0 ... T each, in any order; NULL: all T.
+                             * Copied */
+    int batch_first;        /* 1: x is [B,T,I] and y [B,T,S*P] */
+    const void *x;          /* [T,B,I] in, borrowed until backward; NULL if I
+                             * is 0.  What stands past an end is not read */
+    const void *h0;         /* [L*S,B,P] in; NULL means zeros */
+    const void *c0;         /* [L*S,B,H] in, LSTM only; NULL means zeros */
+    void *y;                /* [T,B,S*P] out, the last layer's, forward half
+                             * first, 0 past an end; NULL if unwanted; not x */
+    void *hT;               /* [L*S,B,P] out, each sequence's own last state
+                             * (its first one where the length is 0); NULL if
+                             * unwanted; may be h0 */
+    void *cT;               /* [L*S,B,H] out, likewise */
+    int train;              /* 1: with dropout, drawn from */
+    uint64_t seed, draw;    /* these two: a new draw, new masks */
+} elman_sequences;
+#define ELMAN_SEQUENCES                                                        \
+    {                                                                          \
+        .struct_size = sizeof(elman_sequences)                                 \
+    }
+
+/* ELMAN_EINVAL: T, B or a length exceeds what the tape was made for. */
+ELMAN_API elman_status elman_rnn_run(const elman_rnn *rnn, elman_tape *tape,
+                                     const elman_sequences *sequences);
+
+typedef struct elman_gradients {
+    size_t struct_size;
+    const void *dy;  /* as y, in; NULL means zeros; not read past an end */
+    const void *dhT; /* as hT, in, arriving on the final states; NULL: zeros */
+    const void *dcT; /* as cT, likewise */
+    void *dx;        /* as x, out, 0 past an end; NULL if unwanted */
+    void *dh0;       /* as h0, out; NULL if unwanted; may be dhT */
+    void *dc0;       /* as c0, out; NULL if unwanted; may be dcT */
+    void *grad;      /* the flat block's shape, ADDED to; NULL if unwanted */
+} elman_gradients;
+#define ELMAN_GRADIENTS                                                        \
+    {                                                                          \
+        .struct_size = sizeof(elman_gradients)                                 \
+    }
+
+/* Back-propagates through the run recorded on tape, once or more often, in the
+ * layout of that run.
+ * ELMAN_EINVAL: the tape holds no run, or is for inference only. */
+ELMAN_API elman_status elman_rnn_run_back(const elman_rnn *rnn,
+                                          elman_tape *tape,
+                                          const elman_gradients *gradients);
+
+/* The same for sequences of one length without a c0 of theirs, time first. */
 ELMAN_API elman_status elman_rnn_forward(const elman_rnn *rnn, elman_tape *tape,
                                          int64_t T, int64_t B, const void *x,
                                          const void *h0, void *y, void *hT);
-
-/* Back-propagates through the forward recorded on tape, once or more often.
- *   dy   [T,B,H]  in; NULL means zeros
- *   dhT  [L,B,H]  in, arriving on the final states; NULL means zeros
- *   dx   [T,B,I]  out, overwritten; NULL if unwanted
- *   dh0  [L,B,H]  out, overwritten; NULL if unwanted; may be dhT
- *   grad [P]      in/out, ADDED to; NULL if unwanted
- * ELMAN_EINVAL: the tape holds no forward, or is for inference only. */
 ELMAN_API elman_status elman_rnn_backward(const elman_rnn *rnn,
                                           elman_tape *tape, const void *dy,
                                           const void *dhT, void *dx, void *dh0,
                                           void *grad);
 
-/* A state runs sequences one step a call: no allocation, no lock and, on one
- * thread, no system call.  The bits are those of the whole sequence run at
- * once.  rnn is borrowed; the state starts as zeros. */
+/* One step of a network that is `single`, for loops of one's own; c0, c, dc and
+ * dc0 are the LSTM's and NULL for others.  Each step that is to be gone back
+ * through has a tape of its own (steps 1).
+ *   x [B,I], h0 [B,P], c0 [B,H] in (h0, c0: NULL means zeros)
+ *   h [B,P], c [B,H] out; may be h0 and c0                                   */
+ELMAN_API elman_status elman_cell_forward(const elman_rnn *cell,
+                                          elman_tape *tape, int64_t B,
+                                          const void *x, const void *h0,
+                                          const void *c0, void *h, void *c);
+/* dh, dc in (NULL: zeros); dx, dh0, dc0 out (NULL if unwanted); grad ADDED to.
+ */
+ELMAN_API elman_status elman_cell_backward(const elman_rnn *cell,
+                                           elman_tape *tape, const void *dh,
+                                           const void *dc, void *dx, void *dh0,
+                                           void *dc0, void *grad);
+
+/* A state runs sequences in pieces, down to one step a call: no allocation, no
+ * lock and, on one thread, no system call.  The bits are those of the whole
+ * sequence run at once, however it is cut.  One direction only.  rnn is
+ * borrowed; the state starts as zeros. */
 ELMAN_API elman_status elman_state_create(const elman_rnn *rnn, int64_t batch,
                                           elman_state **out);
 ELMAN_API void elman_state_destroy(elman_state **state);
-/* x [B,I] in (NULL if I is 0), y [B,H] out (NULL if unwanted). */
+/* x [B,I] in (NULL if I is 0), y [B,P] out (NULL if unwanted). */
 ELMAN_API elman_status elman_rnn_step(const elman_rnn *rnn, elman_state *state,
                                       const void *x, void *y);
-/* h [L,B,H]: the state, read or written; reading gives hT of a run so far. */
+/* T steps: x [T,B,I] in, y [T,B,P] out. */
+ELMAN_API elman_status elman_rnn_steps(const elman_rnn *rnn, elman_state *state,
+                                       int64_t T, const void *x, void *y);
+/* h [L,B,P]: the state, read or written; reading gives hT of a run so far. */
 ELMAN_API void elman_state_read(const elman_state *state, void *h);
 ELMAN_API void elman_state_write(elman_state *state, const void *h);
+/* c [L,B,H] of an LSTM, likewise; nothing for other cells. */
+ELMAN_API void elman_state_read_c(const elman_state *state, void *c);
+ELMAN_API void elman_state_write_c(elman_state *state, const void *c);
+/* ELMAN_EMISMATCH: the two are not of one network and batch. */
+ELMAN_API elman_status elman_state_copy(elman_state *to,
+                                        const elman_state *from);
 ELMAN_API void elman_state_zero(elman_state *state);
-/* Draws the state: normal with the given standard deviation. */
+/* Draws h: normal with the given standard deviation; c becomes 0. */
 ELMAN_API void elman_state_random(elman_state *state, double stddev,
                                   uint64_t seed);
 
@@ -497,17 +593,26 @@ ELMAN_API elman_status elman_text_read(elman_text *text, int64_t first,
  *   hidden.weight [H,n*I], hidden.bias [H]       instead, for ELMAN_CELL_NONE;
  *                            block j of I columns belongs to the token n-1-j
  *                            steps back, so that the last block is the newest
- *   decoder.weight [V,H], decoder.bias [V]                                   */
+ *   decoder.weight [V,P] (not with tie), decoder.bias [V]                    */
 
 typedef struct elman_lm_desc {
     size_t struct_size;
     elman_cell cell;
     elman_activation activation;
     elman_dtype dtype;
-    int64_t hidden;  /* H, at least 1 */
-    int layers;      /* L; 0 means 1 */
-    int64_t embed;   /* E; 0: one-hot */
-    int64_t context; /* n of ELMAN_CELL_NONE, at least 1 there; else 0 */
+    int64_t hidden;     /* H, at least 1 */
+    int layers;         /* L; 0 means 1 */
+    int64_t embed;      /* E; 0: one-hot */
+    int64_t context;    /* n of ELMAN_CELL_NONE, at least 1 there; else 0 */
+    int64_t proj;       /* P of an LSTM, less than H; 0: none */
+    int reset_before;   /* of a GRU, see elman_rnn_desc */
+    int tie;            /* 1: the decoder's weight is the embedding's; E must be
+                         * what the network gives (H, or P) */
+    double dropout;     /* [0, 1), in training: between layers, and before the
+                         * decoder */
+    int locked;         /* 1: one mask for all steps of a piece */
+    double weight_drop; /* [0, 1), in training: of weight_hh, one mask an
+                         * update */
 } elman_lm_desc;
 #define ELMAN_LM_DESC                                                          \
     {                                                                          \
@@ -542,22 +647,24 @@ ELMAN_API elman_status elman_lm_view(const elman_lm *lm, int index,
 ELMAN_API const void *elman_lm_weights(const elman_lm *lm);
 ELMAN_API void *elman_lm_weights_begin(elman_lm *lm);
 ELMAN_API void elman_lm_weights_end(elman_lm *lm);
-/* Recurrent layer and decoder uniform in [-1/sqrt(H), 1/sqrt(H)), the hidden
- * layer of ELMAN_CELL_NONE likewise with its number of inputs that are not
- * zero, embeddings standard normal (as PyTorch's modules start). */
+/* Recurrent layers uniform in [-1/sqrt(H), 1/sqrt(H)), the decoder likewise
+ * with the number of its inputs, the hidden layer of ELMAN_CELL_NONE with that
+ * of its inputs that are not zero, embeddings standard normal (as PyTorch's
+ * modules start) but where they are the decoder's weight as well. */
 ELMAN_API void elman_lm_init(elman_lm *lm, uint64_t seed);
 
 /* Training: forward with loss, then backward. */
 ELMAN_API elman_status elman_lm_tape_create(const elman_lm *lm, int64_t steps,
                                             int64_t batch, elman_lm_tape **out);
 ELMAN_API void elman_lm_tape_destroy(elman_lm_tape **tape);
-/* What is carried between pieces of a text: [L,B,H] for a recurrent stack, the
- * last n-1 tokens for ELMAN_CELL_NONE.  Starts as zeros (no tokens). */
+/* What is carried between pieces of a text: h [L,B,P] of a recurrent stack, and
+ * c [L,B,H] of an LSTM behind it; the last n-1 tokens for ELMAN_CELL_NONE.
+ * Starts as zeros (no tokens). */
 ELMAN_API elman_status elman_lm_state_create(const elman_lm *lm, int64_t batch,
                                              elman_lm_state **out);
 ELMAN_API void elman_lm_state_destroy(elman_lm_state **state);
 ELMAN_API void elman_lm_state_zero(elman_lm_state *state);
-/* What is carried, to be kept, copied or put back: [L,B,H] of the model's
+/* What is carried, to be kept, copied or put back: h, then c, of the model's
  * dtype, or for ELMAN_CELL_NONE int32_t [n-1,B], the oldest tokens first, -1
  * where there was none.  ELMAN_EINVAL: a token that is out of range; the state
  * is as it was. */
@@ -573,6 +680,8 @@ typedef struct elman_lm_batch {
     const int32_t *targets; /* [T,B]: 0 ... V-1, or ELMAN_IGNORE */
     double scale;           /* of the gradient: 1/(T B) for that of the mean
                              * loss, 1/B for that of the sum over time */
+    int train;              /* 1: with the model's dropout, drawn from */
+    uint64_t seed, draw;    /* these two: a new draw, new masks */
 } elman_lm_batch;
 #define ELMAN_LM_BATCH                                                         \
     {                                                                          \
@@ -587,7 +696,8 @@ ELMAN_API elman_status elman_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
                                         elman_lm_state *state, double *loss_sum,
                                         int64_t *kept);
 /* Gradient of scale times the sum of the kept targets' losses, of the forward
- * that tape holds; grad [P] is ADDED to.  Once a forward. */
+ * that tape holds; grad, of the flat block's shape, is ADDED to.  Once a
+ * forward. */
 ELMAN_API elman_status elman_lm_backward(const elman_lm *lm,
                                          elman_lm_tape *tape, void *grad);
 /* One step: ids [B] in, logits [B,V] out (NULL if unwanted).  Allocates

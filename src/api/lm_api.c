@@ -10,8 +10,8 @@ static const int64_t most_size = (int64_t)1 << 31;
 
 elman_status el_check_lm_desc(elman_lm_desc *d)
 {
-    EL_REQUIRE(d->cell == ELMAN_CELL_ELMAN || d->cell == ELMAN_CELL_NONE,
-               "cell is %d (ELMAN_CELL_ELMAN or ELMAN_CELL_NONE)", d->cell);
+    EL_REQUIRE(d->cell >= ELMAN_CELL_ELMAN && d->cell <= ELMAN_CELL_GRU,
+               "cell is %d (one of elman_cell)", d->cell);
     EL_REQUIRE(d->activation == ELMAN_TANH || d->activation == ELMAN_RELU,
                "activation is %d (ELMAN_TANH or ELMAN_RELU)", d->activation);
     EL_REQUIRE(d->dtype == ELMAN_F32 || d->dtype == ELMAN_F64,
@@ -23,6 +23,28 @@ elman_status el_check_lm_desc(elman_lm_desc *d)
     d->layers = d->layers == 0 ? 1 : d->layers;
     EL_REQUIRE(d->layers >= 1 && d->layers <= 4096,
                "layers is %d (0 to 4096; 0 means 1)", d->layers);
+    const int64_t out = d->proj > 0 ? d->proj : d->hidden;
+    const bool gated = d->cell == ELMAN_CELL_LSTM || d->cell == ELMAN_CELL_GRU;
+    EL_REQUIRE(d->activation == ELMAN_TANH || !gated,
+               "activation is ELMAN_RELU (the LSTM and the GRU have tanh)");
+    EL_REQUIRE(d->proj == 0 || d->cell == ELMAN_CELL_LSTM,
+               "proj is %lld (only the LSTM has a projection)",
+               (long long)d->proj);
+    EL_REQUIRE(d->proj >= 0 && (d->proj == 0 || d->proj < d->hidden),
+               "proj is %lld (0, or less than hidden, %lld)",
+               (long long)d->proj, (long long)d->hidden);
+    EL_REQUIRE(!d->reset_before || d->cell == ELMAN_CELL_GRU,
+               "reset_before is set (only the GRU has a reset gate)");
+    EL_REQUIRE(!d->tie || (d->embed == out && d->context <= 1),
+               "tie is set (embed, %lld, must then be what the network gives, "
+               "%lld)",
+               (long long)d->embed, (long long)out);
+    EL_REQUIRE(d->dropout >= 0 && d->dropout < 1,
+               "dropout is %g (0 or more, below 1)", d->dropout);
+    EL_REQUIRE(d->weight_drop >= 0 && d->weight_drop < 1 &&
+                   (d->weight_drop == 0 || d->cell != ELMAN_CELL_NONE),
+               "weight_drop is %g (0 or more, below 1, of recurrent weights)",
+               d->weight_drop);
     if (d->cell == ELMAN_CELL_NONE) {
         EL_REQUIRE(d->context >= 1 && d->context <= 1 << 20,
                    "context is %lld (1 to %d without a hidden state)",
@@ -145,7 +167,7 @@ elman_status elman_lm_tape_create(const elman_lm *lm, int64_t steps,
     EL_REQUIRE(steps >= 1 && batch >= 1,
                "steps and batch are %lld and %lld (at least 1)",
                (long long)steps, (long long)batch);
-    return el_lm_tape_create(lm, (el_run){steps, batch}, false, out);
+    return el_lm_tape_create(lm, steps, batch, false, out);
 }
 
 void elman_lm_tape_destroy(elman_lm_tape **tape)
@@ -218,12 +240,12 @@ elman_status elman_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
     if (s)
         return s;
     EL_REQUIRE(b.ids && b.targets, "ids or targets is NULL");
-    EL_REQUIRE(b.steps >= 1 && b.steps <= tape->most.steps && b.batch >= 1 &&
-                   b.batch <= tape->most.batch,
+    EL_REQUIRE(b.steps >= 1 && b.steps <= tape->most_steps && b.batch >= 1 &&
+                   b.batch <= tape->most_batch,
                "steps and batch are %lld and %lld (the tape was made for 1 to "
                "%lld and 1 to %lld)",
                (long long)b.steps, (long long)b.batch,
-               (long long)tape->most.steps, (long long)tape->most.batch);
+               (long long)tape->most_steps, (long long)tape->most_batch);
     EL_REQUIRE(!state || state->batch == b.batch,
                "the state is of %lld sequences, the batch of %lld",
                state ? (long long)state->batch : 0, (long long)b.batch);

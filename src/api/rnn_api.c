@@ -2,17 +2,18 @@
 #include "../base/cpu.h"
 #include "../base/random.h"
 #include "../nn/fill.h"
-#include "../nn/stack.h"
+#include "../nn/tape.h"
 #include "check.h"
 
 #include <math.h>
+#include <string.h>
 
 struct elman_rnn {
     const elman_context *context;
     elman_rnn_desc desc;
     el_views views;
     el_stack stack;
-    void *weights; /* [P] */
+    void *weights; /* the flat block */
 };
 
 struct elman_tape {
@@ -21,18 +22,38 @@ struct elman_tape {
 
 struct elman_state {
     const elman_rnn *rnn;
-    int64_t batch;
-    void *h, *next; /* [L,B,H] */
+    el_state state;
 };
 
 static const int64_t most_size = (int64_t)1 << 31;
 
-static elman_status check_desc(const elman_rnn_desc *d)
+static elman_status check_cell(const elman_rnn_desc *d)
 {
-    EL_REQUIRE(d->cell == ELMAN_CELL_ELMAN,
-               "cell is %d (a recurrent layer is ELMAN_CELL_ELMAN)", d->cell);
+    EL_REQUIRE(d->cell == ELMAN_CELL_ELMAN || d->cell == ELMAN_CELL_LSTM ||
+                   d->cell == ELMAN_CELL_GRU,
+               "cell is %d (ELMAN_CELL_ELMAN, ELMAN_CELL_LSTM or "
+               "ELMAN_CELL_GRU)",
+               d->cell);
     EL_REQUIRE(d->activation == ELMAN_TANH || d->activation == ELMAN_RELU,
                "activation is %d (ELMAN_TANH or ELMAN_RELU)", d->activation);
+    EL_REQUIRE(d->activation == ELMAN_TANH || d->cell == ELMAN_CELL_ELMAN,
+               "activation is ELMAN_RELU (only the Elman cell has it)");
+    EL_REQUIRE(d->proj == 0 || d->cell == ELMAN_CELL_LSTM,
+               "proj is %lld (only the LSTM has a projection)",
+               (long long)d->proj);
+    EL_REQUIRE(d->proj >= 0 && (d->proj == 0 || d->proj < d->hidden),
+               "proj is %lld (0, or less than hidden, %lld)",
+               (long long)d->proj, (long long)d->hidden);
+    EL_REQUIRE(!d->reset_before || d->cell == ELMAN_CELL_GRU,
+               "reset_before is set (only the GRU has a reset gate)");
+    return ELMAN_OK;
+}
+
+static elman_status check_desc(const elman_rnn_desc *d)
+{
+    const elman_status s = check_cell(d);
+    if (s)
+        return s;
     EL_REQUIRE(d->dtype == ELMAN_F32 || d->dtype == ELMAN_F64,
                "dtype is %d (ELMAN_F32 or ELMAN_F64)", d->dtype);
     EL_REQUIRE(d->input >= 0 && d->input < most_size,
@@ -41,6 +62,12 @@ static elman_status check_desc(const elman_rnn_desc *d)
                "hidden is %lld (at least 1)", (long long)d->hidden);
     EL_REQUIRE(d->layers >= 1 && d->layers <= 4096,
                "layers is %d (0 to 4096; 0 means 1)", d->layers);
+    EL_REQUIRE(!d->single || (d->layers == 1 && !d->bidirectional),
+               "single is set (one layer of one direction)");
+    EL_REQUIRE(d->dropout >= 0 && d->dropout < 1,
+               "dropout is %g (0 or more, below 1)", d->dropout);
+    EL_REQUIRE(d->weight_drop >= 0 && d->weight_drop < 1,
+               "weight_drop is %g (0 or more, below 1)", d->weight_drop);
     return ELMAN_OK;
 }
 
@@ -64,14 +91,21 @@ elman_status elman_rnn_create(elman_context *context,
     rnn->context = context;
     rnn->desc = d;
     rnn->stack.context = context;
-    const el_stack_desc stack = {.activation = d.activation,
+    const el_stack_desc stack = {.cell = d.cell,
+                                 .activation = d.activation,
                                  .dtype = d.dtype,
                                  .input = d.input,
                                  .hidden = d.hidden,
+                                 .proj = d.proj,
                                  .layers = d.layers,
-                                 .recurrent = true,
+                                 .directions = d.bidirectional ? 2 : 1,
                                  .bias = !d.no_bias,
                                  .trainable = !d.inference_only,
+                                 .reset_before = d.reset_before,
+                                 .single = d.single,
+                                 .dropout = d.dropout,
+                                 .locked = d.locked,
+                                 .weight_drop = d.weight_drop,
                                  .prefix = ""};
     s = el_stack_create(context, &stack, &rnn->views, &rnn->stack);
     if (!s) {
@@ -181,8 +215,8 @@ elman_status elman_tape_create(const elman_rnn *rnn,
     elman_tape *const tape = el_alloc(rnn->context, sizeof *tape);
     if (!tape)
         return ELMAN_ENOMEM;
-    s = el_tape_create(&rnn->stack, (el_run){d.steps, d.batch},
-                       d.inference_only, &tape->tape);
+    s = el_tape_create(&rnn->stack, d.steps, d.batch, d.inference_only,
+                       &tape->tape);
     if (s) {
         el_free(rnn->context, tape);
         return s;
@@ -206,57 +240,153 @@ int64_t elman_tape_bytes(const elman_rnn *rnn, const elman_tape_desc *desc)
     elman_tape_desc d;
     if (check_tape(rnn, desc, &d))
         return -1;
-    return el_tape_bytes(&rnn->stack, (el_run){d.steps, d.batch},
-                         d.inference_only);
+    return el_tape_bytes(&rnn->stack, d.steps, d.batch, d.inference_only);
+}
+
+/* ---- Running --------------------------------------------------------------*/
+
+static elman_status check_sequences(const elman_rnn *rnn,
+                                    const elman_tape *tape,
+                                    const elman_sequences *q)
+{
+    const int64_t T = q->steps, B = q->batch;
+    EL_REQUIRE(tape->tape.stack == &rnn->stack,
+               "the tape was made for another network");
+    EL_REQUIRE(T >= 1 && T <= tape->tape.most_steps,
+               "T is %lld (the tape was made for 1 to %lld steps)",
+               (long long)T, (long long)tape->tape.most_steps);
+    EL_REQUIRE(B >= 1 && B <= tape->tape.most_batch,
+               "B is %lld (the tape was made for 1 to %lld sequences)",
+               (long long)B, (long long)tape->tape.most_batch);
+    for (int64_t b = 0; q->lengths && b < B; ++b)
+        EL_REQUIRE(q->lengths[b] >= 0 && q->lengths[b] <= T,
+                   "lengths[%lld] is %lld (0 to T, %lld)", (long long)b,
+                   (long long)q->lengths[b], (long long)T);
+    EL_REQUIRE(q->x || rnn->desc.input == 0, "x is NULL");
+    EL_REQUIRE(!q->y || q->y != q->x,
+               "y is x (outputs need room of their own)");
+    const bool lstm = rnn->desc.cell == ELMAN_CELL_LSTM;
+    EL_REQUIRE(lstm || (!q->c0 && !q->cT),
+               "c0 or cT is given (only the LSTM has a cell state)");
+    EL_REQUIRE(!q->train || !tape->tape.inference,
+               "train is set (the tape is for inference only)");
+    return ELMAN_OK;
+}
+
+elman_status elman_rnn_run(const elman_rnn *rnn, elman_tape *tape,
+                           const elman_sequences *sequences)
+{
+    EL_REQUIRE(rnn && tape && sequences, "rnn, tape or sequences is NULL");
+    elman_sequences q = ELMAN_SEQUENCES;
+    elman_status s = el_take_desc(&q, sizeof q, sequences, "elman_sequences");
+    if (!s)
+        s = check_sequences(rnn, tape, &q);
+    if (s)
+        return s;
+    const el_forward f = {
+        .steps = q.steps,
+        .batch = q.batch,
+        .lengths = q.lengths,
+        .batch_first = q.batch_first,
+        .input = {.x = {.p = (void *)(rnn->desc.input > 0 ? q.x : NULL)}},
+        .h0 = q.h0,
+        .c0 = q.c0,
+        .y = q.y,
+        .hT = q.hT,
+        .cT = q.cT,
+        .draw = {q.train, q.seed, q.draw},
+        .weights = rnn->weights};
+    EL_COMPUTE(el_tape_forward(&tape->tape, &f));
+    return ELMAN_OK;
+}
+
+elman_status elman_rnn_run_back(const elman_rnn *rnn, elman_tape *tape,
+                                const elman_gradients *gradients)
+{
+    EL_REQUIRE(rnn && tape && gradients, "rnn, tape or gradients is NULL");
+    elman_gradients g = ELMAN_GRADIENTS;
+    const elman_status s =
+        el_take_desc(&g, sizeof g, gradients, "elman_gradients");
+    if (s)
+        return s;
+    EL_REQUIRE(tape->tape.stack == &rnn->stack,
+               "the tape was made for another network");
+    EL_REQUIRE(!tape->tape.inference, "the tape is for inference only");
+    EL_REQUIRE(tape->tape.recorded, "the tape holds no forward pass");
+    EL_REQUIRE(rnn->desc.cell == ELMAN_CELL_LSTM || (!g.dcT && !g.dc0),
+               "dcT or dc0 is given (only the LSTM has a cell state)");
+    const el_backward b = {.dy = g.dy,
+                           .dhT = g.dhT,
+                           .dcT = g.dcT,
+                           .dx = rnn->desc.input > 0 ? g.dx : NULL,
+                           .dh0 = g.dh0,
+                           .dc0 = g.dc0,
+                           .grad = g.grad};
+    EL_COMPUTE(el_tape_backward(&tape->tape, &b));
+    return ELMAN_OK;
 }
 
 elman_status elman_rnn_forward(const elman_rnn *rnn, elman_tape *tape,
                                int64_t T, int64_t B, const void *x,
                                const void *h0, void *y, void *hT)
 {
-    EL_REQUIRE(rnn && tape, "rnn or tape is NULL");
-    EL_REQUIRE(tape->tape.stack == &rnn->stack,
-               "the tape was made for another network");
-    EL_REQUIRE(T >= 1 && T <= tape->tape.most.steps,
-               "T is %lld (the tape was made for 1 to %lld steps)",
-               (long long)T, (long long)tape->tape.most.steps);
-    EL_REQUIRE(B >= 1 && B <= tape->tape.most.batch,
-               "B is %lld (the tape was made for 1 to %lld sequences)",
-               (long long)B, (long long)tape->tape.most.batch);
-    EL_REQUIRE(x || rnn->desc.input == 0, "x is NULL");
-    EL_REQUIRE(!y || y != x, "y is x (outputs need room of their own)");
-    const el_input input = {.x = x};
-    EL_COMPUTE(el_stack_forward(&rnn->stack, &tape->tape, (el_run){T, B},
-                                &input, h0, y, hT));
-    return ELMAN_OK;
+    elman_sequences q = ELMAN_SEQUENCES;
+    q.steps = T;
+    q.batch = B;
+    q.x = x;
+    q.h0 = h0;
+    q.y = y;
+    q.hT = hT;
+    return elman_rnn_run(rnn, tape, &q);
 }
 
 elman_status elman_rnn_backward(const elman_rnn *rnn, elman_tape *tape,
                                 const void *dy, const void *dhT, void *dx,
                                 void *dh0, void *grad)
 {
-    EL_REQUIRE(rnn && tape, "rnn or tape is NULL");
-    EL_REQUIRE(tape->tape.stack == &rnn->stack,
-               "the tape was made for another network");
-    EL_REQUIRE(!tape->tape.inference, "the tape is for inference only");
-    EL_REQUIRE(tape->tape.run.steps > 0, "the tape holds no forward pass");
-    EL_COMPUTE(
-        el_stack_backward(&rnn->stack, &tape->tape, dy, dhT, dx, dh0, grad));
-    return ELMAN_OK;
+    elman_gradients g = ELMAN_GRADIENTS;
+    g.dy = dy;
+    g.dhT = dhT;
+    g.dx = dx;
+    g.dh0 = dh0;
+    g.grad = grad;
+    return elman_rnn_run_back(rnn, tape, &g);
+}
+
+elman_status elman_cell_forward(const elman_rnn *cell, elman_tape *tape,
+                                int64_t B, const void *x, const void *h0,
+                                const void *c0, void *h, void *c)
+{
+    EL_REQUIRE(cell && tape, "cell or tape is NULL");
+    EL_REQUIRE(cell->desc.single, "the network is not `single`");
+    elman_sequences q = ELMAN_SEQUENCES;
+    q.steps = 1;
+    q.batch = B;
+    q.x = x;
+    q.h0 = h0;
+    q.c0 = c0;
+    q.hT = h;
+    q.cT = c;
+    return elman_rnn_run(cell, tape, &q);
+}
+
+elman_status elman_cell_backward(const elman_rnn *cell, elman_tape *tape,
+                                 const void *dh, const void *dc, void *dx,
+                                 void *dh0, void *dc0, void *grad)
+{
+    EL_REQUIRE(cell && tape, "cell or tape is NULL");
+    EL_REQUIRE(cell->desc.single, "the network is not `single`");
+    elman_gradients g = ELMAN_GRADIENTS;
+    g.dhT = dh;
+    g.dcT = dc;
+    g.dx = dx;
+    g.dh0 = dh0;
+    g.dc0 = dc0;
+    g.grad = grad;
+    return elman_rnn_run_back(cell, tape, &g);
 }
 
 /* ---- States ---------------------------------------------------------------*/
-
-static int64_t state_count(const elman_state *state)
-{
-    const elman_rnn_desc *const d = &state->rnn->desc;
-    return d->layers * state->batch * d->hidden;
-}
-
-static size_t state_bytes(const elman_state *state)
-{
-    return (size_t)state_count(state) * state->rnn->stack.k->size;
-}
 
 elman_status elman_state_create(const elman_rnn *rnn, int64_t batch,
                                 elman_state **out)
@@ -266,19 +396,17 @@ elman_status elman_state_create(const elman_rnn *rnn, int64_t batch,
     EL_REQUIRE(rnn, "rnn is NULL");
     EL_REQUIRE(batch >= 1 && batch < most_size, "batch is %lld (at least 1)",
                (long long)batch);
-    elman_state *state = el_alloc(rnn->context, sizeof *state);
+    EL_REQUIRE(!rnn->desc.bidirectional,
+               "a network of two directions needs whole sequences "
+               "(elman_rnn_run)");
+    elman_state *const state = el_alloc(rnn->context, sizeof *state);
     if (!state)
         return ELMAN_ENOMEM;
     state->rnn = rnn;
-    state->batch = batch;
-    int64_t count;
-    if (__builtin_mul_overflow(rnn->desc.layers * rnn->desc.hidden, batch,
-                               &count) ||
-        !(state->h = el_alloc_array(rnn->context, count, rnn->stack.k->size)) ||
-        !(state->next =
-              el_alloc_array(rnn->context, count, rnn->stack.k->size))) {
-        elman_state_destroy(&state);
-        return el_no_memory();
+    const elman_status s = el_state_create(&rnn->stack, batch, &state->state);
+    if (s) {
+        el_free(rnn->context, state);
+        return s;
     }
     *out = state;
     return ELMAN_OK;
@@ -289,53 +417,97 @@ void elman_state_destroy(elman_state **state)
     if (!state || !*state)
         return;
     const elman_context *const c = (*state)->rnn->context;
-    el_free(c, (*state)->h);
-    el_free(c, (*state)->next);
+    el_state_free(&(*state)->state);
     el_free(c, *state);
     *state = NULL;
+}
+
+elman_status elman_rnn_steps(const elman_rnn *rnn, elman_state *state,
+                             int64_t T, const void *x, void *y)
+{
+    EL_REQUIRE(rnn && state, "rnn or state is NULL");
+    EL_REQUIRE(state->rnn == rnn, "the state was made for another network");
+    EL_REQUIRE(T >= 0, "T is %lld (0 or more)", (long long)T);
+    EL_REQUIRE(x || rnn->desc.input == 0 || T == 0, "x is NULL");
+    const el_kernels *const k = rnn->stack.k;
+    const int64_t in = rnn->desc.input, B = state->state.batch;
+    const int64_t top = B * rnn->stack.out;
+    for (int64_t t = 0; t < T; ++t) {
+        const el_input input = {
+            .x = {.p = in > 0 ? el_at(k, x, t * B * in) : NULL, .ld = in}};
+        EL_COMPUTE(el_state_step(&state->state, &input));
+        if (y)
+            memcpy(el_at(k, y, t * top), el_state_top(&state->state),
+                   (size_t)top * k->size);
+    }
+    return ELMAN_OK;
 }
 
 elman_status elman_rnn_step(const elman_rnn *rnn, elman_state *state,
                             const void *x, void *y)
 {
-    EL_REQUIRE(rnn && state, "rnn or state is NULL");
-    EL_REQUIRE(state->rnn == rnn, "the state was made for another network");
-    EL_REQUIRE(x || rnn->desc.input == 0, "x is NULL");
-    const el_input input = {.x = x};
-    EL_COMPUTE(el_stack_step(&rnn->stack, state->batch, &input, state->h,
-                             state->next));
-    void *const last = state->h;
-    state->h = state->next;
-    state->next = last;
-    const int64_t top = state->batch * rnn->desc.hidden;
-    if (y)
-        memcpy(y, el_at(rnn->stack.k, state->h, state_count(state) - top),
-               (size_t)top * rnn->stack.k->size);
-    return ELMAN_OK;
+    return elman_rnn_steps(rnn, state, 1, x, y);
+}
+
+static size_t h_bytes(const elman_state *state)
+{
+    return (size_t)el_state_h_count(&state->state) * state->rnn->stack.k->size;
+}
+
+static size_t c_bytes(const elman_state *state)
+{
+    return (size_t)el_state_c_count(&state->state) * state->rnn->stack.k->size;
 }
 
 void elman_state_read(const elman_state *state, void *h)
 {
     if (state && h)
-        memcpy(h, state->h, state_bytes(state));
+        memcpy(h, state->state.h, h_bytes(state));
 }
 
 void elman_state_write(elman_state *state, const void *h)
 {
     if (state && h)
-        memcpy(state->h, h, state_bytes(state));
+        memcpy(state->state.h, h, h_bytes(state));
+}
+
+void elman_state_read_c(const elman_state *state, void *c)
+{
+    if (state && c && state->state.c)
+        memcpy(c, state->state.c, c_bytes(state));
+}
+
+void elman_state_write_c(elman_state *state, const void *c)
+{
+    if (state && c && state->state.c)
+        memcpy(state->state.c, c, c_bytes(state));
+}
+
+elman_status elman_state_copy(elman_state *to, const elman_state *from)
+{
+    EL_REQUIRE(to && from, "to or from is NULL");
+    if (to->rnn != from->rnn || to->state.batch != from->state.batch)
+        return el_fail(ELMAN_EMISMATCH,
+                       "the two states are not of one network and batch");
+    if (to == from)
+        return ELMAN_OK;
+    elman_state_write(to, from->state.h);
+    elman_state_write_c(to, from->state.c);
+    return ELMAN_OK;
 }
 
 void elman_state_zero(elman_state *state)
 {
     if (state)
-        memset(state->h, 0, state_bytes(state));
+        el_state_zero(&state->state);
 }
 
 void elman_state_random(elman_state *state, double stddev, uint64_t seed)
 {
     if (!state)
         return;
-    EL_COMPUTE(el_fill_normal(state->rnn->stack.k, state->h, state_count(state),
-                              stddev, seed, EL_STREAM(EL_RANDOM_STATE, 0)));
+    el_state_zero(&state->state);
+    EL_COMPUTE(el_fill_normal(state->rnn->stack.k, state->state.h,
+                              el_state_h_count(&state->state), stddev, seed,
+                              EL_STREAM(EL_RANDOM_STATE, 0)));
 }

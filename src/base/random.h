@@ -13,6 +13,8 @@ enum el_purpose {
     EL_RANDOM_OFFSET = 3, /* of an epoch's first token */
     EL_RANDOM_ORDER = 4,  /* of an epoch's pieces */
     EL_RANDOM_SAMPLE = 5,
+    EL_RANDOM_DROPOUT = 6,
+    EL_RANDOM_WEIGHT_DROP = 7,
 };
 
 #define EL_STREAM(purpose, low) ((uint64_t)(purpose) << 32 | (uint32_t)(low))

@@ -4,11 +4,11 @@
 #include <string.h>
 
 void el_lookup(const el_kernels *k, int64_t rows, int64_t n, const void *init,
-               const void *table, const int32_t *ids, void *y)
+               const void *table, const int32_t *ids, void *y, int64_t ldy)
 {
     const size_t bytes = (size_t)n * k->size;
     for (int64_t i = 0; i < rows; ++i) {
-        void *const row = el_at(k, y, i * n);
+        void *const row = el_at(k, y, i * ldy);
         if (init && init != y)
             memcpy(row, init, bytes);
         else if (!init)

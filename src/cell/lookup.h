@@ -7,9 +7,9 @@
 #include "product.h"
 
 /* y[row] = init + table[ids[row]], ids < 0 adding nothing; init [n] or NULL
- * for zeros, or y itself (rows are added to). */
+ * for zeros, or y itself (rows are added to).  Rows of y are ldy apart. */
 void el_lookup(const el_kernels *k, int64_t rows, int64_t n, const void *init,
-               const void *table, const int32_t *ids, void *y);
+               const void *table, const int32_t *ids, void *y, int64_t ldy);
 
 /* Room that el_lookup_gradient needs, in bytes. */
 size_t el_lookup_scratch(const el_kernels *k, el_run run, int64_t vocab,

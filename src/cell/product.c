@@ -4,6 +4,20 @@
 
 #include <string.h>
 
+bool el_next_block(const el_chain *chain, el_block *block)
+{
+    const int64_t steps = chain->run.steps;
+    if (chain->reverse) {
+        block->begin = block->end;
+        block->end += EL_BLOCK_STEPS;
+        block->end = block->end < steps ? block->end : steps;
+    } else {
+        block->end = block->end == 0 ? steps : block->begin;
+        block->begin = (block->end - 1) / EL_BLOCK_STEPS * EL_BLOCK_STEPS;
+    }
+    return block->begin < block->end;
+}
+
 typedef struct spread {
     const el_kernels *k;
     const el_gemm *g;
@@ -39,6 +53,13 @@ static void gemm_part(void *arg, int part)
 /* Columns are split where every part gets about the same number of panels: a
  * thread then meets the same weights in every step of a recurrence, and keeps
  * them in its own cache.  Else rows. */
+static bool split_rows(int64_t rows, int64_t columns, int parts)
+{
+    const int64_t panels = (columns + EL_PANEL - 1) / EL_PANEL;
+    const bool even = panels % parts == 0 || panels >= 6 * parts;
+    return !even && rows >= 4 * parts;
+}
+
 void el_product(const elman_context *context, const el_kernels *k,
                 const el_gemm *g)
 {
@@ -48,10 +69,40 @@ void el_product(const elman_context *context, const el_kernels *k,
         k->gemm(g);
         return;
     }
-    const int64_t panels = (g->n + EL_PANEL - 1) / EL_PANEL;
-    const bool even = panels % parts == 0 || panels >= 6 * parts;
-    spread s = {k, g, parts, !even && g->m >= 4 * parts};
+    spread s = {k, g, parts, split_rows(g->m, g->n, parts)};
     el_team_run(context->team, parts, gemm_part, &s);
+}
+
+typedef struct blocks {
+    int64_t rows, units;
+    int parts;
+    bool by_rows;
+    el_block_task *task;
+    void *arg;
+} blocks;
+
+static void block_part(void *arg, int part)
+{
+    const blocks *const b = arg;
+    int64_t r0 = 0, r1 = b->rows, u0 = 0, u1 = b->units;
+    if (b->by_rows)
+        el_share(b->rows, 1, b->parts, part, &r0, &r1);
+    else
+        el_share(b->units, EL_PANEL, b->parts, part, &u0, &u1);
+    if (r0 < r1 && u0 < u1)
+        b->task(b->arg, r0, r1, u0, u1);
+}
+
+void el_blocks(const elman_context *context, double operations, int64_t rows,
+               int64_t units, el_block_task *task, void *arg)
+{
+    const int parts = el_team_parts(context->team, operations);
+    if (parts == 1) {
+        task(arg, 0, rows, 0, units);
+        return;
+    }
+    blocks b = {rows, units, parts, split_rows(rows, units, parts), task, arg};
+    el_team_run(context->team, parts, block_part, &b);
 }
 
 /* ---- Gradients of weights -------------------------------------------------
@@ -106,14 +157,12 @@ typedef struct gradient_job {
     int parts;
 } gradient_job;
 
-static void gather(const el_kernels *k, void *to, int64_t ld, const void *from,
-                   int64_t width, int64_t row, int64_t rows, int64_t first,
-                   int64_t columns)
+static void gather(const el_kernels *k, void *to, int64_t ldto,
+                   const void *from, int64_t ld, int64_t rows, int64_t columns)
 {
     const size_t bytes = (size_t)columns * k->size;
     for (int64_t i = 0; i < rows; ++i)
-        memcpy(el_at(k, to, i * ld), el_at(k, from, (row + i) * width + first),
-               bytes);
+        memcpy(el_at(k, to, i * ldto), el_at(k, from, i * ld), bytes);
 }
 
 static void gradient_tile(const gradient_job *job, void *scratch, int64_t i0,
@@ -124,6 +173,7 @@ static void gradient_tile(const gradient_job *job, void *scratch, int64_t i0,
     const tiling *const t = &job->t;
     const int64_t n = g->n - i0 < t->n ? g->n - i0 : t->n;
     const int64_t m = g->m - j0 < t->m ? g->m - j0 : t->m;
+    const el_run run = g->chain.run;
     void *const a = scratch;
     void *const b = el_at(k, a, SLICE * t->lda);
     void *const c = el_at(k, b, SLICE * t->ldb);
@@ -136,23 +186,25 @@ static void gradient_tile(const gradient_job *job, void *scratch, int64_t i0,
                       .c = c,
                       .ldc = m};
 
-    int64_t end = g->run.steps;
-    while (end > 0) {
-        const int64_t begin = (end - 1) / EL_BLOCK_STEPS * EL_BLOCK_STEPS;
+    el_block block = {0};
+    while (el_next_block(&g->chain, &block)) {
         memset(c, 0, (size_t)(n * m) * k->size);
         outer.rows = 0;
-        for (int64_t s = end - 1; s >= begin; --s) {
-            const int64_t row = el_first_row(g->run, s);
-            const int64_t rows = el_active(g->run, s);
-            for (int64_t done = 0; done < rows;) {
-                int64_t some = SLICE - outer.rows;
-                some = rows - done < some ? rows - done : some;
-                gather(k, el_at(k, a, outer.rows * t->lda), t->lda, g->a, g->n,
-                       row + done, some, i0, n);
-                gather(k, el_at(k, b, outer.rows * t->ldb), t->ldb, g->b, g->m,
-                       row + done, some, j0, m);
+        for (int64_t s = 0; s < block.end - block.begin; ++s) {
+            const int64_t step = el_block_step(&g->chain, block, s);
+            const int64_t row = el_first_row(run, step);
+            const int64_t rows = el_active(run, step);
+            for (int64_t done = 0, some; done < rows; done += some) {
+                const int64_t room = SLICE - outer.rows;
+                const void *const from =
+                    el_seq_row(k, &g->b, run, g->when, step, done,
+                               rows - done < room ? rows : done + room, &some);
+                gather(k, el_at(k, a, outer.rows * t->lda), t->lda,
+                       el_at(k, g->a, (row + done) * g->lda + i0), g->lda, some,
+                       n);
+                gather(k, el_at(k, b, outer.rows * t->ldb), t->ldb,
+                       el_at(k, from, j0), g->b.ld, some, m);
                 outer.rows += some;
-                done += some;
                 if (outer.rows == SLICE) {
                     k->outer(&outer);
                     outer.rows = 0;
@@ -164,7 +216,6 @@ static void gradient_tile(const gradient_job *job, void *scratch, int64_t i0,
         for (int64_t i = 0; i < n; ++i)
             k->add(el_at(k, g->grad, (i0 + i) * g->m + j0), el_at(k, c, i * m),
                    m);
-        end = begin;
     }
 }
 
@@ -197,26 +248,28 @@ void el_product_gradient(const elman_context *context, const el_kernels *k,
                          const el_gradient *g)
 {
     const double work =
-        2.0 * (double)el_rows(g->run) * (double)g->n * (double)g->m;
+        2.0 * (double)el_rows(g->chain.run) * (double)g->n * (double)g->m;
     const int parts = el_team_parts(context->team, work);
     gradient_job job = {k, g, tile(parts, g->n, g->m), parts};
     el_team_run(context->team, parts, gradient_part, &job);
 }
 
-void el_sum_gradient(const el_kernels *k, el_run run, const void *a, int64_t n,
-                     void *grad, void *grad2, void *scratch)
+void el_sum_gradient(const el_kernels *k, const el_sum *sum)
 {
-    int64_t end = run.steps;
-    while (end > 0) {
-        const int64_t begin = (end - 1) / EL_BLOCK_STEPS * EL_BLOCK_STEPS;
-        memset(scratch, 0, (size_t)n * k->size);
-        for (int64_t s = end - 1; s >= begin; --s)
-            k->add_rows(scratch, el_at(k, a, el_first_row(run, s) * n), n, NULL,
-                        el_active(run, s), n);
-        if (grad)
-            k->add(grad, scratch, n);
-        if (grad2)
-            k->add(grad2, scratch, n);
-        end = begin;
+    const int64_t n = sum->n;
+    const el_run run = sum->chain.run;
+    el_block block = {0};
+    while (el_next_block(&sum->chain, &block)) {
+        memset(sum->scratch, 0, (size_t)n * k->size);
+        for (int64_t s = 0; s < block.end - block.begin; ++s) {
+            const int64_t step = el_block_step(&sum->chain, block, s);
+            k->add_rows(sum->scratch,
+                        el_at(k, sum->a, el_first_row(run, step) * sum->lda),
+                        sum->lda, NULL, el_active(run, step), n);
+        }
+        if (sum->grad)
+            k->add(sum->grad, sum->scratch, n);
+        if (sum->grad2)
+            k->add(sum->grad2, sum->scratch, n);
     }
 }

@@ -5,52 +5,56 @@
 #define EL_PRODUCT_H
 
 #include "../base/context.h"
-#include "../kernels/kernels.h"
-
-/* The rows of a batch of sequences, step after step: those of step t begin at
- * el_first_row(t), and el_active(t) of them are alive.  (Sequences of one
- * length are all alive at every step.) */
-typedef struct el_run {
-    int64_t steps, batch;
-} el_run;
-
-static inline int64_t el_first_row(el_run run, int64_t t)
-{
-    return t * run.batch;
-}
-
-static inline int64_t el_active(el_run run, int64_t t)
-{
-    (void)t;
-    return run.batch;
-}
-
-static inline int64_t el_rows(el_run run)
-{
-    return run.steps * run.batch;
-}
+#include "run.h"
 
 /* Gradient chains are cut at multiples of so many steps from t = 0. */
 enum { EL_BLOCK_STEPS = 64 };
-
-/* p moved on by count elements. */
-static inline void *el_at(const el_kernels *k, const void *p, int64_t count)
-{
-    return (char *)p + count * (int64_t)k->size;
-}
 
 /* g over the team. */
 void el_product(const elman_context *context, const el_kernels *k,
                 const el_gemm *g);
 
-/* grad[n,m] += sum over rows of a[row,n] b[row,m]: rows go by descending t,
- * then by ascending place in the batch, in chains of EL_BLOCK_STEPS steps.
- * scratch has el_gradient_scratch(k, team, n, m) bytes. */
-typedef struct el_gradient {
+/* Calls task for blocks [r0,r1) x [u0,u1) that make up rows x units, over the
+ * team where so many operations are worth it; u0 is a multiple of EL_PANEL.
+ * The same split for the same sizes, so that a thread meets the same weights
+ * at every step of a recurrence, and keeps them in its own cache. */
+typedef void el_block_task(void *arg, int64_t r0, int64_t r1, int64_t u0,
+                           int64_t u1);
+void el_blocks(const elman_context *context, double operations, int64_t rows,
+               int64_t units, el_block_task *task, void *arg);
+
+/* The order in which back-propagation meets the steps, which is that of every
+ * gradient chain: descending t, or ascending for the reverse direction; within
+ * a step by ascending rank. */
+typedef struct el_chain {
     el_run run;
+    bool reverse;
+} el_chain;
+
+/* Blocks of steps of a chain, in its order: begins with {0}, false at the end.
+ */
+typedef struct el_block {
+    int64_t begin, end; /* steps */
+} el_block;
+bool el_next_block(const el_chain *chain, el_block *block);
+/* Step number i of a block in the chain's order. */
+static inline int64_t el_block_step(const el_chain *chain, el_block block,
+                                    int64_t i)
+{
+    return chain->reverse ? block.begin + i : block.end - 1 - i;
+}
+
+/* grad[n,m] += sum over rows of a[row,n] b[row,m], in the order of the chain,
+ * in chains of EL_BLOCK_STEPS steps.  scratch has el_gradient_scratch(context,
+ * k, n, m) bytes. */
+typedef struct el_gradient {
+    el_chain chain;
     int64_t n, m;
-    const void *a, *b; /* [rows,n], [rows,m], dense */
-    void *grad;        /* [n,m], dense */
+    const void *a; /* packed rows, */
+    int64_t lda;   /* so far apart */
+    el_seq b;
+    el_when when; /* of b */
+    void *grad;   /* [n,m], dense */
     void *scratch;
 } el_gradient;
 
@@ -59,9 +63,16 @@ size_t el_gradient_scratch(const elman_context *context, const el_kernels *k,
 void el_product_gradient(const elman_context *context, const el_kernels *k,
                          const el_gradient *g);
 
-/* grad[n] += sum over rows of a[row,n], in the same order; into both grads,
- * unless they are NULL.  scratch has room for n elements. */
-void el_sum_gradient(const el_kernels *k, el_run run, const void *a, int64_t n,
-                     void *grad, void *grad2, void *scratch);
+/* grad[n] += sum over packed rows of a[row,n], in the same order; into both
+ * grads, unless they are NULL.  scratch has room for n elements. */
+typedef struct el_sum {
+    el_chain chain;
+    int64_t n;
+    const void *a;
+    int64_t lda;
+    void *grad, *grad2;
+    void *scratch;
+} el_sum;
+void el_sum_gradient(const el_kernels *k, const el_sum *sum);
 
 #endif

@@ -59,6 +59,33 @@ typedef struct el_outer {
     ptrdiff_t ldc;
 } el_outer;
 
+/* Gates of one time step: `rows` sequences by `units` units of each gate.
+ * Element u of gate s of row i lies at gates[i * ld + s * gate + u].
+ *   LSTM  i f g o;   before is c_{t-1}
+ *   GRU   r z n q;   before is h_{t-1}; q is h_{t-1} W_hn' + b_hn, or, with the
+ *                    reset before the product, r h_{t-1}
+ * Going forward they turn from sums into what the functions gave (but q), and
+ * going back da becomes the gradient of those sums, gate by gate likewise. */
+typedef struct el_gates {
+    ptrdiff_t rows, units;
+    void *gates;
+    ptrdiff_t ld, gate;
+    const void *before;
+    ptrdiff_t ld_before;
+    void *c; /* LSTM: c_t */
+    ptrdiff_t ldc;
+    void *h; /* out, going forward: h_t */
+    ptrdiff_t ldh;
+    const void *dh; /* in, going back */
+    ptrdiff_t lddh;
+    void *carry; /* in/out, going back.  LSTM: the gradient of c_t, then of
+                  * c_{t-1}.  GRU: out, the part of the gradient of h_{t-1}
+                  * that does not come through W_hh */
+    ptrdiff_t ldcarry;
+    void *da;
+    ptrdiff_t ldda, gate_da;
+} el_gates;
+
 typedef struct el_xent {
     ptrdiff_t classes;
     const void *weight; /* [classes] or NULL */
@@ -81,12 +108,27 @@ typedef struct el_kernels {
     void (*gemm)(const el_gemm *g);
     void (*outer)(const el_outer *o);
 
+    /* The gates; equations in ref/gates_body.h.  With the reset before the
+     * product a step is gru_reset, the product, gru_mix, and its way back
+     * gru_mix_back, the product, gru_reset_back (dh is then the gradient of
+     * r h_{t-1}). */
+    void (*lstm)(const el_gates *g);
+    void (*lstm_back)(const el_gates *g);
+    void (*gru)(const el_gates *g);
+    void (*gru_back)(const el_gates *g);
+    void (*gru_reset)(const el_gates *g);
+    void (*gru_mix)(const el_gates *g);
+    void (*gru_mix_back)(const el_gates *g);
+    void (*gru_reset_back)(const el_gates *g);
+
     /* y = f(x), n elements; y may be x. */
     void (*exp)(void *y, const void *x, ptrdiff_t n);
     void (*tanh)(void *y, const void *x, ptrdiff_t n);
     void (*sigmoid)(void *y, const void *x, ptrdiff_t n);
     /* y += x */
     void (*add)(void *y, const void *x, ptrdiff_t n);
+    /* y *= x */
+    void (*mul)(void *y, const void *x, ptrdiff_t n);
     /* y[j * stride] += x[j], j < n */
     void (*add_strided)(void *y, ptrdiff_t stride, const void *x, ptrdiff_t n);
     /* y[n] += x[0,n], then x[1,n], ..., rows of x picked by index where it is
@@ -113,8 +155,9 @@ typedef struct el_kernels {
                       ptrdiff_t k);
     void (*pack_columns)(void *packed, const void *w, ptrdiff_t ldw,
                          ptrdiff_t n, ptrdiff_t k);
-    /* out[k,n] = w[n,k] */
-    void (*transpose)(void *out, const void *w, ptrdiff_t n, ptrdiff_t k);
+    /* out[k,n] = w[n,k]; rows of out are ldo apart. */
+    void (*transpose)(void *out, ptrdiff_t ldo, const void *w, ptrdiff_t n,
+                      ptrdiff_t k);
 
     /* About count fused multiply-adds on data of 32 KiB, over and over; for
      * measuring.  Returns how many there were. */

@@ -33,14 +33,20 @@ static elman_status build(elman_lm *lm, const elman_vocab *vocab)
         s = el_views_add(c, &lm->views, "embedding.", "weight", lm->classes,
                          d->embed, &lm->embedding);
     const int64_t width = d->embed > 0 ? d->embed : lm->classes;
-    el_stack_desc stack = {.activation = d->activation,
+    el_stack_desc stack = {.cell = d->cell,
+                           .activation = d->activation,
                            .dtype = d->dtype,
                            .hidden = d->hidden,
+                           .proj = d->proj,
                            .layers = d->layers,
+                           .directions = 1,
                            .slots = d->embed > 0 ? 0 : lm->tokens,
-                           .recurrent = recurrent,
                            .bias = true,
                            .trainable = true,
+                           .reset_before = d->reset_before,
+                           .dropout = d->dropout,
+                           .locked = d->locked,
+                           .weight_drop = d->weight_drop,
                            .prefix = recurrent ? "rnn." : "hidden."};
     if (!s && __builtin_mul_overflow(width, lm->tokens, &stack.input))
         s = el_fail(ELMAN_EINVAL, "the last %lld tokens are too many",
@@ -48,7 +54,8 @@ static elman_status build(elman_lm *lm, const elman_vocab *vocab)
     if (!s)
         s = el_stack_create(c, &stack, &lm->views, &lm->stack);
     if (!s)
-        s = el_decoder_create(c, lm->k, d->hidden, lm->classes, &lm->views,
+        s = el_decoder_create(c, lm->k, lm->stack.width, lm->classes,
+                              d->tie ? lm->embedding : -1, &lm->views,
                               &lm->decoder);
     if (s)
         return s;
@@ -104,14 +111,16 @@ void el_lm_init(elman_lm *lm, uint64_t seed)
         const elman_view *const view = &lm->views.list[i];
         void *const block = el_at(lm->k, lm->weights, view->offset);
         const uint64_t stream = EL_STREAM(EL_RANDOM_WEIGHTS, i);
-        if (view->offset == lm->embedding) {
+        if (view->offset == lm->embedding && !d->tie) {
             el_fill_normal(lm->k, block, view->count, 1, seed, stream);
             continue;
         }
         /* One-hot parts bring one input each that is not zero. */
-        const bool hidden = strncmp(view->name, "hidden.", 7) == 0;
-        const int64_t inputs =
-            hidden ? lm->tokens * (d->embed > 0 ? d->embed : 1) : d->hidden;
+        int64_t inputs = lm->stack.width;
+        if (strncmp(view->name, "hidden.", 7) == 0)
+            inputs = lm->tokens * (d->embed > 0 ? d->embed : 1);
+        else if (strncmp(view->name, "rnn.", 4) == 0)
+            inputs = d->hidden;
         el_fill_uniform(lm->k, block, view->count, 1, inputs, seed, stream);
     }
     el_lm_pack(lm);

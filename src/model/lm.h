@@ -8,7 +8,7 @@
 #define EL_LM_H
 
 #include "../nn/decoder.h"
-#include "../nn/stack.h"
+#include "../nn/tape.h"
 #include "../nn/xent.h"
 #include "../text/vocab.h"
 
@@ -39,12 +39,12 @@ elman_status el_lm_set_history(elman_lm *lm, const char *json);
 
 /* ---- Running --------------------------------------------------------------*/
 
-/* h [L,B,H], or the last n-1 tokens of every sequence, the oldest first, -1
- * where there is none. */
+/* The states of the stack, or the last n-1 tokens of every sequence, the
+ * oldest first, -1 where there is none. */
 struct elman_lm_state {
     const elman_lm *lm;
     int64_t batch;
-    void *h, *next;
+    el_state state;
     int32_t *ids; /* [n,B]: the last row is a step's own tokens */
     void *x;      /* [B,n*E] of a step; NULL for one-hot input */
 };
@@ -56,26 +56,31 @@ void el_lm_state_zero(elman_lm_state *state);
 /* What elman_lm_state_read and _write move. */
 void el_lm_state_read(const elman_lm_state *state, void *carried);
 elman_status el_lm_state_write(elman_lm_state *state, const void *carried);
-/* The state as it stands in a checkpoint: elements of h, or of ids. */
+/* The state as it stands in a checkpoint: elements of h, c and ids. */
 int64_t el_lm_state_h_count(const elman_lm_state *state);
+int64_t el_lm_state_c_count(const elman_lm_state *state);
 int64_t el_lm_state_ids_count(const elman_lm_state *state);
 
 struct elman_lm_tape {
     const elman_lm *lm;
-    el_run most, run; /* of the forward that is held; no steps: none is */
+    int64_t most_steps, most_batch;
+    el_run run; /* of the forward that is held; no steps: none is */
     bool inference;
     el_tape tape;
     int32_t *ids; /* [n-1+T,B] */
     void *x, *dx; /* [T,B,n*E]; NULL for one-hot input */
+    void *out;    /* [T,B,P]: what enters the decoder, where that is not the
+                   * stack's output itself */
     void *logits; /* [T,B,V]; after a forward, their gradient */
-    void *dh;     /* [T,B,H] */
+    void *dh;     /* [T,B,P] */
+    el_draw draw;
     double *each; /* [T,B] */
     void *scratch;
 };
 
 /* An inference tape gives losses only; it holds at most 256 rows. */
-elman_status el_lm_tape_create(const elman_lm *lm, el_run most, bool inference,
-                               elman_lm_tape **out);
+elman_status el_lm_tape_create(const elman_lm *lm, int64_t steps, int64_t batch,
+                               bool inference, elman_lm_tape **out);
 void el_lm_tape_free(elman_lm_tape *tape);
 void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
                    const elman_lm_batch *batch, elman_lm_state *state,

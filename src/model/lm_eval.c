@@ -14,7 +14,7 @@ elman_status el_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
     const bool counts_unknown = vocab->level != ELMAN_BYTE;
     elman_lm_tape *tape = NULL;
     elman_lm_state *state = NULL;
-    elman_status s = el_lm_tape_create(lm, (el_run){PIECE, 1}, true, &tape);
+    elman_status s = el_lm_tape_create(lm, PIECE, 1, true, &tape);
     if (!s)
         s = el_lm_state_create(lm, 1, &state);
     if (s)

@@ -7,14 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const cells[] = {"elman", "none", NULL};
+static const char *const cells[] = {"elman", "none", "lstm", "gru", NULL};
+static const char *const resets[] = {"after", "before", NULL};
+static const char *const truths[] = {"no", "yes", NULL};
 static const char *const activations[] = {"tanh", "relu", NULL};
 static const char *const levels[] = {"char", "word", "byte", NULL};
 static const char *const normalizations[] = {"none", "letters", NULL};
 
 /* ---- Out ------------------------------------------------------------------*/
 
-enum { META = 12, NUMBER_ROOM = 24 };
+enum { META = 15, NUMBER_ROOM = 24 };
 
 elman_status el_lm_write(const elman_lm *lm, const void *weights,
                          const elman_tensor *more, int more_count,
@@ -45,11 +47,12 @@ elman_status el_lm_write(const elman_lm *lm, const void *weights,
         list[lm->views.count + i] = more[i];
 
     char hidden[NUMBER_ROOM], layers[NUMBER_ROOM], embed[NUMBER_ROOM];
-    char context[NUMBER_ROOM];
+    char context[NUMBER_ROOM], proj[NUMBER_ROOM];
     snprintf(hidden, sizeof hidden, "%lld", (long long)d->hidden);
     snprintf(layers, sizeof layers, "%d", d->layers);
     snprintf(embed, sizeof embed, "%lld", (long long)d->embed);
     snprintf(context, sizeof context, "%lld", (long long)d->context);
+    snprintf(proj, sizeof proj, "%lld", (long long)d->proj);
     const char *const meta[2 * META] = {
         "format",         "elman",
         "kind",           "language-model",
@@ -59,6 +62,9 @@ elman_status el_lm_write(const elman_lm *lm, const void *weights,
         "num_layers",     layers,
         "embedding_size", embed,
         "context_size",   context,
+        "proj_size",      proj,
+        "reset",          resets[d->reset_before != 0],
+        "tied",           truths[d->tie != 0],
         "level",          levels[lm->vocab->level],
         "normalize",      normalizations[lm->vocab->normalize],
         "vocabulary",     vocab.data,
@@ -120,6 +126,34 @@ static elman_status meta_number(const elman_tensors *file, const char *path,
     return ELMAN_OK;
 }
 
+/* What of the metadata does not go together. */
+static elman_status check_shape(const char *path, const elman_lm_desc *d)
+{
+    const int64_t out = d->proj > 0 ? d->proj : d->hidden;
+    const bool gated = d->cell == ELMAN_CELL_LSTM || d->cell == ELMAN_CELL_GRU;
+    if (d->proj > 0 && (d->cell != ELMAN_CELL_LSTM || d->proj >= d->hidden))
+        return el_fail(ELMAN_EFORMAT,
+                       "%s: the metadata's proj_size is %lld (0, or for an "
+                       "LSTM less than hidden_size, %lld)",
+                       path, (long long)d->proj, (long long)d->hidden);
+    if (d->tie && (d->embed != out || d->context > 1))
+        return el_fail(ELMAN_EFORMAT,
+                       "%s: the metadata's tied is yes, and embedding_size is "
+                       "%lld (it must then be %lld)",
+                       path, (long long)d->embed, (long long)out);
+    if (d->reset_before && d->cell != ELMAN_CELL_GRU)
+        return el_fail(ELMAN_EFORMAT,
+                       "%s: the metadata's reset is before (only a GRU has a "
+                       "reset gate)",
+                       path);
+    if (gated && d->activation != ELMAN_TANH)
+        return el_fail(ELMAN_EFORMAT,
+                       "%s: the metadata's activation is relu (the LSTM and "
+                       "the GRU have tanh)",
+                       path);
+    return ELMAN_OK;
+}
+
 elman_status el_lm_read_meta(const elman_context *context,
                              const elman_tensors *file, const char *path,
                              elman_lm_desc *desc, elman_vocab **vocab)
@@ -151,6 +185,13 @@ elman_status el_lm_read_meta(const elman_context *context,
         s = meta_number(file, path, "context_size",
                         cell == ELMAN_CELL_NONE ? 1 : 0,
                         cell == ELMAN_CELL_NONE ? 1 << 20 : 0, &desc->context);
+    /* What the first files did not say. */
+    if (!s && el_tensors_meta(file, "proj_size"))
+        s = meta_number(file, path, "proj_size", 0, most, &desc->proj);
+    if (!s && el_tensors_meta(file, "reset"))
+        s = meta_word(file, path, "reset", resets, &desc->reset_before);
+    if (!s && el_tensors_meta(file, "tied"))
+        s = meta_word(file, path, "tied", truths, &desc->tie);
     if (s)
         return s;
     desc->cell = (elman_cell)cell;
@@ -161,13 +202,16 @@ elman_status el_lm_read_meta(const elman_context *context,
                        "%s: a model without a hidden state has 1 layer, not "
                        "%lld",
                        path, (long long)layers);
+    s = check_shape(path, desc);
+    if (s)
+        return s;
     const elman_tensor *decoder;
-    s = el_lm_find_tensor(file, path, "decoder.weight", &decoder);
+    s = el_lm_find_tensor(file, path, "decoder.bias", &decoder);
     if (s)
         return s;
     desc->dtype = decoder->dtype;
     if (desc->dtype != ELMAN_F32 && desc->dtype != ELMAN_F64)
-        return el_fail(ELMAN_EFORMAT, "%s: decoder.weight is not of floats",
+        return el_fail(ELMAN_EFORMAT, "%s: decoder.bias is not of floats",
                        path);
     if (!vocab)
         return ELMAN_OK;
@@ -186,12 +230,17 @@ static elman_status check_size(const elman_tensors *file, const char *path,
                                const elman_lm_desc *d, int64_t classes)
 {
     const double H = (double)d->hidden, V = (double)classes;
+    const double P = d->proj > 0 ? (double)d->proj : H;
     const double I = d->embed > 0 ? (double)d->embed : V;
-    double wanted = V * H + V + (d->embed > 0 ? V * I : 0);
+    const double G = d->cell == ELMAN_CELL_LSTM  ? 4
+                     : d->cell == ELMAN_CELL_GRU ? 3
+                                                 : 1;
+    double wanted = V + (d->tie ? 0 : V * P) + (d->embed > 0 ? V * I : 0);
     if (d->cell == ELMAN_CELL_NONE)
         wanted += H * I * (double)d->context + H;
     else
-        wanted += H * (I + H + 2) + (d->layers - 1) * H * (2 * H + 2);
+        wanted += G * H * (I + P + 2) + (d->layers - 1) * G * H * (2 * P + 2) +
+                  (d->proj > 0 ? d->layers * P * H : 0);
     double there = 0;
     for (int i = 0; i < el_tensors_count(file); ++i)
         there += (double)el_tensors_at(file, i)->count;

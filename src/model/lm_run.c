@@ -14,9 +14,12 @@ static int64_t embedded(const elman_lm *lm)
 
 int64_t el_lm_state_h_count(const elman_lm_state *state)
 {
-    const elman_lm_desc *const d = &state->lm->desc;
-    return d->cell == ELMAN_CELL_NONE ? 0
-                                      : d->layers * state->batch * d->hidden;
+    return state->lm->stack.recurrent ? el_state_h_count(&state->state) : 0;
+}
+
+int64_t el_lm_state_c_count(const elman_lm_state *state)
+{
+    return el_state_c_count(&state->state);
 }
 
 int64_t el_lm_state_ids_count(const elman_lm_state *state)
@@ -33,17 +36,19 @@ elman_status el_lm_state_create(const elman_lm *lm, int64_t batch,
         return ELMAN_ENOMEM;
     state->lm = lm;
     state->batch = batch;
-    const int64_t cells = lm->desc.layers * lm->desc.hidden;
-    int64_t count, ids, x;
-    if (__builtin_mul_overflow(cells, batch, &count) ||
-        __builtin_mul_overflow(lm->tokens, batch, &ids) ||
-        __builtin_mul_overflow(embedded(lm), batch, &x) ||
-        !(state->h = el_alloc_array(c, count, lm->k->size)) ||
-        !(state->next = el_alloc_array(c, count, lm->k->size)) ||
-        !(state->ids = el_alloc_array(c, ids, sizeof *state->ids)) ||
-        (x > 0 && !(state->x = el_alloc_array(c, x, lm->k->size)))) {
+    int64_t ids = 0, x = 0;
+    elman_status s = ELMAN_OK;
+    if (__builtin_mul_overflow(lm->tokens, batch, &ids) ||
+        __builtin_mul_overflow(embedded(lm), batch, &x))
+        s = el_no_memory();
+    if (!s)
+        s = el_state_create(&lm->stack, batch, &state->state);
+    if (!s && (!(state->ids = el_alloc_array(c, ids, sizeof *state->ids)) ||
+               (x > 0 && !(state->x = el_alloc_array(c, x, lm->k->size)))))
+        s = ELMAN_ENOMEM;
+    if (s) {
         el_lm_state_free(state);
-        return el_no_memory();
+        return s;
     }
     el_lm_state_zero(state);
     *out = state;
@@ -55,8 +60,7 @@ void el_lm_state_free(elman_lm_state *state)
     if (!state)
         return;
     const elman_context *const c = state->lm->context;
-    el_free(c, state->h);
-    el_free(c, state->next);
+    el_state_free(&state->state);
     el_free(c, state->ids);
     el_free(c, state->x);
     el_free(c, state);
@@ -64,41 +68,53 @@ void el_lm_state_free(elman_lm_state *state)
 
 void el_lm_state_zero(elman_lm_state *state)
 {
-    memset(state->h, 0,
-           (size_t)el_lm_state_h_count(state) * state->lm->k->size);
+    el_state_zero(&state->state);
     for (int64_t i = 0; i < el_lm_state_ids_count(state); ++i)
         state->ids[i] = -1;
 }
 
-static size_t carried_bytes(const elman_lm_state *state)
+/* The parts of what is carried, one behind the other. */
+typedef struct carried {
+    void *at[3];
+    size_t bytes[3];
+} carried;
+
+static carried parts_of(const elman_lm_state *state)
 {
-    return state->lm->stack.recurrent
-               ? (size_t)el_lm_state_h_count(state) * state->lm->k->size
-               : (size_t)el_lm_state_ids_count(state) * sizeof *state->ids;
+    const size_t size = state->lm->k->size;
+    return (carried){
+        .at = {state->state.h, state->state.c, state->ids},
+        .bytes = {(size_t)el_lm_state_h_count(state) * size,
+                  (size_t)el_lm_state_c_count(state) * size,
+                  (size_t)el_lm_state_ids_count(state) * sizeof(int32_t)}};
 }
 
-static void *carried_at(const elman_lm_state *state)
+void el_lm_state_read(const elman_lm_state *state, void *out)
 {
-    return state->lm->stack.recurrent ? state->h : (void *)state->ids;
+    const carried parts = parts_of(state);
+    for (int i = 0; i < 3; ++i) {
+        if (parts.bytes[i] > 0)
+            memcpy(out, parts.at[i], parts.bytes[i]);
+        out = (char *)out + parts.bytes[i];
+    }
 }
 
-void el_lm_state_read(const elman_lm_state *state, void *carried)
+elman_status el_lm_state_write(elman_lm_state *state, const void *in)
 {
-    memcpy(carried, carried_at(state), carried_bytes(state));
-}
-
-elman_status el_lm_state_write(elman_lm_state *state, const void *carried)
-{
-    const int64_t ids =
-        state->lm->stack.recurrent ? 0 : el_lm_state_ids_count(state);
+    const carried parts = parts_of(state);
+    const int64_t ids = el_lm_state_ids_count(state);
     for (int64_t i = 0; i < ids; ++i) {
-        const int32_t id = ((const int32_t *)carried)[i];
+        const int32_t id = ((const int32_t *)in)[i];
         if (id < -1 || id >= state->lm->classes)
             return el_fail(ELMAN_EINVAL,
                            "the state holds token %d (-1 to %lld)", id,
                            (long long)state->lm->classes - 1);
     }
-    memcpy(carried_at(state), carried, carried_bytes(state));
+    for (int i = 0; i < 3; ++i) {
+        if (parts.bytes[i] > 0)
+            memcpy(parts.at[i], in, parts.bytes[i]);
+        in = (const char *)in + parts.bytes[i];
+    }
     return ELMAN_OK;
 }
 
@@ -114,16 +130,17 @@ static size_t tape_scratch(const elman_lm *lm, el_run most)
     return decoder > embedding ? decoder : embedding;
 }
 
-elman_status el_lm_tape_create(const elman_lm *lm, el_run most, bool inference,
-                               elman_lm_tape **out)
+elman_status el_lm_tape_create(const elman_lm *lm, int64_t steps, int64_t batch,
+                               bool inference, elman_lm_tape **out)
 {
     const elman_context *const c = lm->context;
     const size_t size = lm->k->size;
+    const int64_t P = lm->stack.width;
     int64_t rows, count, ids;
-    if (__builtin_mul_overflow(most.steps, most.batch, &rows) ||
-        __builtin_mul_overflow(most.steps + lm->tokens - 1, most.batch, &ids) ||
-        __builtin_mul_overflow(
-            rows, lm->classes + lm->desc.hidden + 2 * embedded(lm), &count) ||
+    if (__builtin_mul_overflow(steps, batch, &rows) ||
+        __builtin_mul_overflow(steps + lm->tokens - 1, batch, &ids) ||
+        __builtin_mul_overflow(rows, lm->classes + P + 2 * embedded(lm),
+                               &count) ||
         rows > INT32_MAX)
         return el_no_memory();
     assert(!inference || rows <= 256);
@@ -131,20 +148,24 @@ elman_status el_lm_tape_create(const elman_lm *lm, el_run most, bool inference,
     if (!t)
         return ELMAN_ENOMEM;
     t->lm = lm;
-    t->most = most;
+    t->most_steps = steps;
+    t->most_batch = batch;
     t->inference = inference;
-    elman_status s = el_tape_create(&lm->stack, most, inference, &t->tape);
+    elman_status s =
+        el_tape_create(&lm->stack, steps, batch, inference, &t->tape);
     if (!s) {
+        const el_run most = {steps, batch, NULL};
         const int64_t x = rows * embedded(lm);
+        const bool drops = !inference && lm->desc.dropout > 0;
         const bool fine =
             (t->ids = el_alloc_array(c, ids, sizeof *t->ids)) &&
             (t->logits = el_alloc_array(c, rows * lm->classes, size)) &&
             (t->each = el_alloc_array(c, rows, sizeof *t->each)) &&
             (x == 0 || (t->x = el_alloc_array(c, x, size))) &&
-            (inference ||
-             ((t->dh = el_alloc_array(c, rows * lm->desc.hidden, size)) &&
-              (t->scratch = el_alloc(c, tape_scratch(lm, most))) &&
-              (x == 0 || (t->dx = el_alloc_array(c, x, size)))));
+            (!drops || (t->out = el_alloc_array(c, rows * P, size))) &&
+            (inference || ((t->dh = el_alloc_array(c, rows * P, size)) &&
+                           (t->scratch = el_alloc(c, tape_scratch(lm, most))) &&
+                           (x == 0 || (t->dx = el_alloc_array(c, x, size)))));
         s = fine ? ELMAN_OK : ELMAN_ENOMEM;
     }
     if (s) {
@@ -164,6 +185,7 @@ void el_lm_tape_free(elman_lm_tape *t)
     el_free(c, t->ids);
     el_free(c, t->x);
     el_free(c, t->dx);
+    el_free(c, t->out);
     el_free(c, t->logits);
     el_free(c, t->dh);
     el_free(c, t->each);
@@ -199,28 +221,58 @@ static el_input enter(const elman_lm *lm, int64_t batch, int64_t rows,
     if (lm->embedding < 0)
         return (el_input){.ids = ids, .ids_stride = batch};
     embed(lm, batch, rows, ids, x);
-    return (el_input){.x = x};
+    return (el_input){.x = {.p = x, .ld = embedded(lm)}};
+}
+
+/* The masks of what enters the decoder: those of a layer's output that no
+ * layer is above. */
+static el_dropout before_decoder(const elman_lm *lm, const el_draw *draw)
+{
+    return (el_dropout){.p = lm->desc.dropout,
+                        .locked = lm->desc.locked,
+                        .key = el_dropout_key(draw, lm->desc.layers - 1)};
+}
+
+/* What enters the decoder, packed rows. */
+static const void *top_of(const elman_lm *lm, elman_lm_tape *tape)
+{
+    const int64_t P = lm->stack.width;
+    const void *const h = el_tape_output(&tape->tape);
+    if (!tape->out || !tape->draw.train)
+        return h;
+    const el_dropout d = before_decoder(lm, &tape->draw);
+    el_dropout_rows(lm->context, lm->k, &d, tape->run, P, h, P, tape->out, P);
+    return tape->out;
 }
 
 void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
                    const elman_lm_batch *batch, elman_lm_state *state,
                    double *loss_sum, int64_t *kept)
 {
-    const el_run run = {batch->steps, batch->batch};
+    const el_run run = {batch->steps, batch->batch, NULL};
     const int64_t rows = el_rows(run), past = (lm->tokens - 1) * run.batch;
-    const bool recurrent = lm->stack.recurrent;
+    const bool carries = state && lm->stack.recurrent;
 
     for (int64_t i = 0; i < past; ++i)
         tape->ids[i] = state ? state->ids[i] : -1;
     memcpy(tape->ids + past, batch->ids, (size_t)rows * sizeof *batch->ids);
     const el_input input = enter(lm, run.batch, rows, tape->ids, tape->x);
-    void *const h = state && recurrent ? state->h : NULL;
-    el_stack_forward(&lm->stack, &tape->tape, run, &input, h, NULL, h);
+    el_forward f = {.steps = run.steps,
+                    .batch = run.batch,
+                    .input = input,
+                    .draw = {batch->train, batch->seed, batch->draw},
+                    .weights = lm->weights};
+    if (carries) {
+        f.h0 = f.hT = state->state.h;
+        f.c0 = f.cT = state->state.c;
+    }
+    el_tape_forward(&tape->tape, &f);
+    tape->run = run;
+    tape->draw = f.draw;
     if (state)
         memcpy(state->ids, tape->ids + rows, (size_t)past * sizeof *state->ids);
 
-    el_decoder_forward(&lm->decoder, rows, el_tape_output(&tape->tape),
-                       tape->logits);
+    el_decoder_forward(&lm->decoder, rows, top_of(lm, tape), tape->logits);
     const el_xent_rows xent = {
         .kernel = {.classes = lm->classes, .scale = batch->scale},
         .rows = rows,
@@ -238,7 +290,6 @@ void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
     *loss_sum = sum;
     if (kept)
         *kept = count;
-    tape->run = run;
 }
 
 /* Each slot's tokens have their own rows of dx, E apart. */
@@ -263,10 +314,19 @@ static void embedding_gradient(const elman_lm *lm, elman_lm_tape *tape,
 
 void el_lm_backward(const elman_lm *lm, elman_lm_tape *tape, void *grad)
 {
-    el_decoder_backward(&lm->decoder, tape->run, el_tape_output(&tape->tape),
+    const int64_t P = lm->stack.width;
+    const bool drops = tape->out && tape->draw.train;
+    el_decoder_backward(&lm->decoder, tape->run,
+                        drops ? tape->out : el_tape_output(&tape->tape),
                         tape->logits, tape->dh, grad, tape->scratch);
-    el_stack_backward(&lm->stack, &tape->tape, tape->dh, NULL, tape->dx, NULL,
-                      grad);
+    if (drops) {
+        const el_dropout d = before_decoder(lm, &tape->draw);
+        el_dropout_rows(lm->context, lm->k, &d, tape->run, P, tape->dh, P,
+                        tape->dh, P);
+    }
+    el_tape_backward(
+        &tape->tape,
+        &(el_backward){.dy = tape->dh, .dx = tape->dx, .grad = grad});
     if (lm->embedding >= 0)
         embedding_gradient(lm, tape, grad);
     tape->run.steps = 0;
@@ -278,14 +338,9 @@ void el_lm_step(const elman_lm *lm, elman_lm_state *state, const int32_t *ids,
     const int64_t B = state->batch, past = el_lm_state_ids_count(state);
     memcpy(state->ids + past, ids, (size_t)B * sizeof *ids);
     const el_input input = enter(lm, B, B, state->ids, state->x);
-    el_stack_step(&lm->stack, B, &input, state->h, state->next);
-    void *const last = state->h;
-    state->h = state->next;
-    state->next = last;
+    el_state_step(&state->state, &input);
     memmove(state->ids, state->ids + B, (size_t)past * sizeof *state->ids);
-    if (logits) {
-        const int64_t top = (lm->desc.layers - 1) * B * lm->desc.hidden;
-        el_decoder_forward(&lm->decoder, B, el_at(lm->k, state->h, top),
+    if (logits)
+        el_decoder_forward(&lm->decoder, B, el_state_top(&state->state),
                            logits);
-    }
 }

@@ -5,13 +5,18 @@
 
 elman_status el_decoder_create(const elman_context *context,
                                const el_kernels *k, int64_t hidden,
-                               int64_t classes, el_views *views,
+                               int64_t classes, int64_t tied, el_views *views,
                                el_decoder *out)
 {
-    *out = (el_decoder){
-        .context = context, .k = k, .hidden = hidden, .classes = classes};
-    elman_status s = el_views_add(context, views, "decoder.", "weight", classes,
-                                  hidden, &out->weight);
+    *out = (el_decoder){.context = context,
+                        .k = k,
+                        .hidden = hidden,
+                        .classes = classes,
+                        .weight = tied};
+    elman_status s = ELMAN_OK;
+    if (tied < 0)
+        s = el_views_add(context, views, "decoder.", "weight", classes, hidden,
+                         &out->weight);
     if (!s)
         s = el_views_add(context, views, "decoder.", "bias", classes, -1,
                          &out->bias);
@@ -74,16 +79,22 @@ void el_decoder_backward(const el_decoder *d, el_run run, const void *h,
                           .w = d->back,
                           .c = dh,
                           .ldc = d->hidden});
+    const el_chain chain = {.run = run};
     el_product_gradient(d->context, d->k,
-                        &(el_gradient){.run = run,
+                        &(el_gradient){.chain = chain,
                                        .n = d->classes,
                                        .m = d->hidden,
                                        .a = dlogits,
-                                       .b = h,
+                                       .lda = d->classes,
+                                       .b = {.p = (void *)h, .ld = d->hidden},
                                        .grad = el_at(d->k, grad, d->weight),
                                        .scratch = scratch});
-    el_sum_gradient(d->k, run, dlogits, d->classes, el_at(d->k, grad, d->bias),
-                    NULL, scratch);
+    el_sum_gradient(d->k, &(el_sum){.chain = chain,
+                                    .n = d->classes,
+                                    .a = dlogits,
+                                    .lda = d->classes,
+                                    .grad = el_at(d->k, grad, d->bias),
+                                    .scratch = scratch});
 }
 
 size_t el_decoder_scratch(const el_decoder *d)

@@ -15,9 +15,11 @@ typedef struct el_decoder {
     void *bias_row;          /* [V] */
 } el_decoder;
 
+/* tied: where a weight [V,H] begins that is the decoder's as well; -1: it has
+ * one of its own. */
 elman_status el_decoder_create(const elman_context *context,
                                const el_kernels *k, int64_t hidden,
-                               int64_t classes, el_views *views,
+                               int64_t classes, int64_t tied, el_views *views,
                                el_decoder *out);
 void el_decoder_free(el_decoder *decoder);
 void el_decoder_pack(el_decoder *decoder, const void *weights);

@@ -1,30 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-/* stack.h - layers upon layers, and what a forward pass leaves for the way
- * back. */
+/* stack.h - layers upon layers, in one direction or two. */
 #ifndef EL_STACK_H
 #define EL_STACK_H
 
-#include "../cell/elman_cell.h"
+#include "../cell/layer.h"
 #include "views.h"
+
+typedef struct el_stack_desc {
+    elman_cell cell;
+    elman_activation activation;
+    elman_dtype dtype;
+    int64_t input, hidden;
+    int64_t proj; /* 0: none */
+    int layers;
+    int directions; /* 1 or 2 */
+    int64_t slots;  /* of a one-hot input; 0: dense */
+    bool bias, trainable;
+    bool reset_before;  /* of the GRU */
+    bool single;        /* names of one cell, without its layer */
+    double dropout;     /* of what goes from layer to layer, in training */
+    bool locked;        /* one mask for all steps of a sequence */
+    double weight_drop; /* of W_hh, in training */
+    const char *prefix; /* of its views: "rnn.", "hidden." or "" */
+} el_stack_desc;
 
 typedef struct el_stack {
     const elman_context *context;
     const el_kernels *k;
-    int64_t input, hidden; /* I, H */
+    el_stack_desc desc;
     bool recurrent;
-    int count; /* L */
-    el_layer *layers;
+    int64_t out;      /* P */
+    int64_t width;    /* S P: what a layer gives */
+    int count;        /* L S */
+    el_layer *layers; /* layer n, direction d at n * S + d */
 } el_stack;
-
-typedef struct el_stack_desc {
-    elman_activation activation;
-    elman_dtype dtype;
-    int64_t input, hidden;
-    int layers;
-    int64_t slots; /* of a one-hot input; 0: dense */
-    bool recurrent, bias, trainable;
-    const char *prefix; /* of its views: "rnn.", "hidden." or "" */
-} el_stack_desc;
 
 /* Appends the stack's views.  Weights are the caller's, and come in with
  * el_stack_pack. */
@@ -34,40 +43,25 @@ elman_status el_stack_create(const elman_context *context,
 void el_stack_free(el_stack *stack);
 void el_stack_pack(el_stack *stack, const void *weights);
 
-/* A tape for at most run.steps steps of at most run.batch sequences.  For
- * inference it holds a few steps of each layer, however long the run. */
-typedef struct el_tape {
+/* ---- One step at a time ---------------------------------------------------*/
+
+typedef struct el_state {
     const el_stack *stack;
-    el_run most;
-    bool inference;
-    int64_t piece; /* steps that h holds */
-    void **h;      /* [L] of [piece+1,B,H] */
-    void *da;      /* [T,B,H] */
-    void *between; /* [T,B,H], where there are layers to go between */
-    void *scratch;
-    el_run run;     /* of the forward that is recorded; no steps: none is */
-    el_input input; /* likewise */
-} el_tape;
+    int64_t batch;
+    void *h, *next;  /* [L,B,P] */
+    void *c;         /* [L,B,H] of an LSTM */
+    void *gates, *m; /* to work in */
+} el_state;
 
-elman_status el_tape_create(const el_stack *stack, el_run most, bool inference,
-                            el_tape *out);
-void el_tape_free(el_tape *tape);
-/* -1 if it overflows. */
-int64_t el_tape_bytes(const el_stack *stack, el_run most, bool inference);
-
-/* As elman_rnn_forward; the last layer's outputs of a training tape also stay
- * at el_tape_output. */
-void el_stack_forward(const el_stack *stack, el_tape *tape, el_run run,
-                      const el_input *input, const void *h0, void *y, void *hT);
-/* [T,B,H] of a training tape; steps done last of an inference tape. */
-void *el_tape_output(const el_tape *tape);
-/* As elman_rnn_backward; grad is the whole flat block. */
-void el_stack_backward(const el_stack *stack, el_tape *tape, const void *dy,
-                       const void *dhT, void *dx, void *dh0, void *grad);
-
-/* One step.  h [L,B,H] is read, next [L,B,H] written; they are not the same.
- */
-void el_stack_step(const el_stack *stack, int64_t batch, const el_input *input,
-                   void *h, void *next);
+elman_status el_state_create(const el_stack *stack, int64_t batch,
+                             el_state *out);
+void el_state_free(el_state *state);
+void el_state_zero(el_state *state);
+/* Elements of h, and of c (0 without). */
+int64_t el_state_h_count(const el_state *state);
+int64_t el_state_c_count(const el_state *state);
+void el_state_step(el_state *state, const el_input *input);
+/* [B,P]: the last layer's part of h. */
+void *el_state_top(const el_state *state);
 
 #endif

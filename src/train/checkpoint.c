@@ -28,6 +28,10 @@
     X("layers", model.layers, int)                                             \
     X("embed", model.embed, int64_t)                                           \
     X("context", model.context, int64_t)                                       \
+    X("proj", model.proj, int64_t)                                             \
+    X("reset-before", model.reset_before, int)                                 \
+    X("tie", model.tie, int)                                                   \
+    X("locked", model.locked, int)                                             \
     X("optimizer", optimizer.kind, elman_optimizer_kind)                       \
     X("schedule", schedule.kind, elman_schedule_kind)                          \
     X("every", schedule.every, int64_t)                                        \
@@ -43,6 +47,8 @@
     X("updates", updates, int64_t)
 
 #define REAL_OPTIONS(X)                                                        \
+    X("dropout", model.dropout)                                                \
+    X("weight-drop", model.weight_drop)                                        \
     X("momentum", optimizer.momentum)                                          \
     X("beta1", optimizer.beta1)                                                \
     X("beta2", optimizer.beta2)                                                \
@@ -64,7 +70,7 @@ enum {
     EXTRAS = 4, /* optimiser's steps, both fingerprints, the caller's mark */
     ALL_INTEGERS = INTEGERS + COUNTERS + EXTRAS,
     ALL_REALS = REALS + SUMS,
-    MORE_TENSORS = 7
+    MORE_TENSORS = 8
 };
 
 static void options_out(const elman_train_desc *d, int64_t *integers,
@@ -159,8 +165,11 @@ elman_status el_checkpoint_write(const elman_trainer *t, const char *path,
                t->counters.best_epoch > 0 ? t->best : NULL);
     if (t->state) {
         const int64_t h = el_lm_state_h_count(t->state);
+        const int64_t cells = el_lm_state_c_count(t->state);
         const int64_t ids = el_lm_state_ids_count(t->state);
-        add_tensor(&more, "trainer.h", dtype, h, h > 0 ? t->state->h : NULL);
+        add_tensor(&more, "trainer.h", dtype, h,
+                   h > 0 ? t->state->state.h : NULL);
+        add_tensor(&more, "trainer.c", dtype, cells, t->state->state.c);
         add_tensor(&more, "trainer.ids", ELMAN_I32, ids,
                    ids > 0 ? t->state->ids : NULL);
     }
@@ -282,7 +291,11 @@ static elman_status restore(elman_trainer *t, const elman_tensors *file,
     if (!s && t->state) {
         const int64_t h = el_lm_state_h_count(t->state);
         const int64_t ids = el_lm_state_ids_count(t->state);
-        s = take(file, path, "trainer.h", dtype, h, h ? t->state->h : NULL);
+        s = take(file, path, "trainer.h", dtype, h,
+                 h ? t->state->state.h : NULL);
+        if (!s)
+            s = take(file, path, "trainer.c", dtype,
+                     el_lm_state_c_count(t->state), t->state->state.c);
         if (!s)
             s = take_ids(t->state, file, path, ids);
     }

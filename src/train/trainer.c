@@ -49,7 +49,6 @@ static elman_status make_parts(elman_trainer *t)
 {
     const elman_context *const c = t->context;
     const elman_train_desc *const d = &t->desc;
-    const el_run run = {d->steps, d->batch};
     elman_status s = el_lm_create(c, &d->model, el_text_vocab(t->text), &t->lm);
     if (s)
         return s;
@@ -57,7 +56,7 @@ static elman_status make_parts(elman_trainer *t)
     const size_t size = t->lm->k->size;
     s = el_optimizer_create(c, &d->optimizer, P, &t->optimizer);
     if (!s)
-        s = el_lm_tape_create(t->lm, run, false, &t->tape);
+        s = el_lm_tape_create(t->lm, d->steps, d->batch, false, &t->tape);
     if (!s && d->sampling == ELMAN_SEQUENTIAL)
         s = el_lm_state_create(t->lm, d->batch, &t->state);
     if (s)
@@ -197,6 +196,9 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
         batch.targets = t->targets;
         batch.scale =
             t->desc.loss == ELMAN_SUM ? 1 / (double)B : 1 / (double)(T * B);
+        batch.train = 1;
+        batch.seed = t->desc.seed;
+        batch.draw = (uint64_t)c->update;
         double nats;
         el_lm_forward(t->lm, t->tape, &batch, t->state, &nats, NULL);
         memset(t->grad, 0, (size_t)t->lm->views.total * t->lm->k->size);

@@ -13,6 +13,7 @@
 
 typedef struct model {
     int64_t V, H, L;
+    elman_cell cell;
     elman_activation activation;
     elman_lm *lm;
 } model;
@@ -73,7 +74,11 @@ static bool read_model(golden *g, model *m)
         (elman_tensors_meta(g->file, "num_layers") &&
          !golden_int(g, "num_layers", 1, 4096, &m->L)))
         return false;
-    if (strcmp(cell, "rnn_tanh") != 0 && strcmp(cell, "rnn_relu") != 0)
+    m->cell = strcmp(cell, "lstm") == 0  ? ELMAN_CELL_LSTM
+              : strcmp(cell, "gru") == 0 ? ELMAN_CELL_GRU
+                                         : ELMAN_CELL_ELMAN;
+    if (m->cell == ELMAN_CELL_ELMAN && strcmp(cell, "rnn_tanh") != 0 &&
+        strcmp(cell, "rnn_relu") != 0)
         return golden_skip(g, "cell %.40s is not built yet", cell);
     m->activation = strcmp(cell, "rnn_relu") == 0 ? ELMAN_RELU : ELMAN_TANH;
     return true;
@@ -98,11 +103,14 @@ static char *at(const golden *g, const void *block, int64_t offset)
 /* All of it is there, in its shape, before a model is made of it. */
 static bool has_weights(golden *g, const model *m, const char *prefix)
 {
+    const int64_t gates = m->cell == ELMAN_CELL_LSTM  ? 4
+                          : m->cell == ELMAN_CELL_GRU ? 3
+                                                      : 1;
     char name[96];
     for (int64_t i = 0; i < m->L; ++i) {
         snprintf(name, sizeof name, "%srnn.weight_hh_l%lld", prefix,
                  (long long)i);
-        if (!golden_input(g, name, SHAPE(m->H, m->H)))
+        if (!golden_input(g, name, SHAPE(gates * m->H, m->H)))
             return false;
     }
     snprintf(name, sizeof name, "%sout.weight", prefix);
@@ -134,6 +142,7 @@ static bool make_model(golden *g, model *m, const char *prefix)
     if (!has_weights(g, m, prefix) || !open_text(g, m->V, &text))
         return false;
     elman_lm_desc desc = ELMAN_LM_DESC;
+    desc.cell = m->cell;
     desc.activation = m->activation;
     desc.dtype = g->dtype;
     desc.hidden = m->H;
@@ -418,7 +427,7 @@ static bool continue_prompt(golden *g, const model *m, const sampling *s,
 static bool follow(golden *g, const model *m, const sampling *s,
                    elman_lm_state *state)
 {
-    const int64_t cells = m->L * m->H;
+    const int64_t cells = (m->cell == ELMAN_CELL_LSTM ? 2 : 1) * m->L * m->H;
     model wide = *m;
     wide.lm = NULL;
     elman_lm_state *exact = NULL;

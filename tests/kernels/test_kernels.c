@@ -583,7 +583,7 @@ static void check_packing(draw *d, int way, ptrdiff_t n, ptrdiff_t k)
         else if (way == PACK_COLUMNS)
             table->pack_columns(out.at, w.at, w.stride, n, k);
         else
-            table->transpose(out.at, w.at, n, k);
+            table->transpose(out.at, n, w.at, n, k);
         check_output(level, 0, &out);
     }
 }

@@ -45,7 +45,7 @@ static void NAME(check_packing)(const REAL *packed, const REAL *w,
     for (ptrdiff_t i = 0; i < el_packed_count(n, k); ++i)
         if (again[i] != packed[i])
             fail_trying("the two ways of packing differ at %td", i);
-    table->transpose(turned, w, n, k);
+    table->transpose(turned, n, w, n, k);
     for (ptrdiff_t i = 0; i < n * k; ++i)
         if (turned[i] != columns[i])
             fail_trying("transpose differs at %td", i);

@@ -585,7 +585,8 @@ static void test_forgeries(void **state)
     with_meta(file, "embedding_size", "5", "");
     with_meta(file, "context_size", "3", "context_size");
     with_meta(file, "cell", "none", "");
-    with_meta(file, "cell", "lstm", "lstm");
+    with_meta(file, "cell", "peephole", "peephole");
+    with_meta(file, "cell", "lstm", "sizes");
     with_meta(file, "level", "byte", "");
     with_meta(file, "vocabulary", "[\"<unk>\",\"a\",\"b\",\"c\"]", "");
     with_meta(file, "vocabulary", "[\"<unk>\",\"a\",\"b\",\"c\",\"c\"]", "");

@@ -76,6 +76,12 @@ static void NAME(add)(void *y, const void *x, ptrdiff_t n)
         ((REAL *)y)[j] += ((const REAL *)x)[j];
 }
 
+static void NAME(mul)(void *y, const void *x, ptrdiff_t n)
+{
+    for (ptrdiff_t j = 0; j < n; ++j)
+        ((REAL *)y)[j] *= ((const REAL *)x)[j];
+}
+
 static void NAME(add_strided)(void *y, ptrdiff_t stride, const void *x,
                               ptrdiff_t n)
 {
@@ -89,6 +95,8 @@ static void NAME(add_rows)(void *y, const void *x, ptrdiff_t ldx,
     for (ptrdiff_t r = 0; r < rows; ++r)
         NAME(add)(y, (const REAL *)x + (index ? index[r] : r) * ldx, n);
 }
+
+#include "gates_body.h"
 
 static REAL tree_sum(const REAL lanes[EL_LANES])
 {
@@ -244,11 +252,12 @@ static void NAME(pack_columns)(void *packed, const void *weights, ptrdiff_t ldw,
     }
 }
 
-static void NAME(transpose)(void *out, const void *w, ptrdiff_t n, ptrdiff_t k)
+static void NAME(transpose)(void *out, ptrdiff_t ldo, const void *w,
+                            ptrdiff_t n, ptrdiff_t k)
 {
     for (ptrdiff_t i = 0; i < k; ++i)
         for (ptrdiff_t j = 0; j < n; ++j)
-            ((REAL *)out)[i * n + j] = ((const REAL *)w)[j * k + i];
+            ((REAL *)out)[i * ldo + j] = ((const REAL *)w)[j * k + i];
 }
 
 static double NAME(probe)(void *data, double count)
@@ -268,7 +277,11 @@ static double NAME(probe)(void *data, double count)
     {                                                                          \
         .dtype = (dtype_), .size = sizeof(REAL), .gemm = NAME(gemm),           \
         .outer = NAME(outer), .exp = NAME(exp), .tanh = NAME(tanh),            \
-        .sigmoid = NAME(sigmoid), .add = NAME(add),                            \
+        .sigmoid = NAME(sigmoid), .add = NAME(add), .mul = NAME(mul),          \
+        .lstm = NAME(lstm), .lstm_back = NAME(lstm_back), .gru = NAME(gru),    \
+        .gru_back = NAME(gru_back), .gru_reset = NAME(gru_reset),              \
+        .gru_mix = NAME(gru_mix), .gru_mix_back = NAME(gru_mix_back),          \
+        .gru_reset_back = NAME(gru_reset_back),                                \
         .add_strided = NAME(add_strided), .add_rows = NAME(add_rows),          \
         .xent = NAME(xent), .sum_squares = NAME(sum_squares),                  \
         .update = NAME(update), .pack_rows = NAME(pack_rows),                  \

@@ -9,6 +9,15 @@ void EL_KERNEL(kernels)(el_kernels *table)
     table->tanh = EL_KERNEL(tanh);
     table->sigmoid = EL_KERNEL(sigmoid);
     table->add = EL_KERNEL(add);
+    table->mul = EL_KERNEL(mul);
+    table->lstm = EL_KERNEL(lstm);
+    table->lstm_back = EL_KERNEL(lstm_back);
+    table->gru = EL_KERNEL(gru);
+    table->gru_back = EL_KERNEL(gru_back);
+    table->gru_reset = EL_KERNEL(gru_reset);
+    table->gru_mix = EL_KERNEL(gru_mix);
+    table->gru_mix_back = EL_KERNEL(gru_mix_back);
+    table->gru_reset_back = EL_KERNEL(gru_reset_back);
     table->add_rows = EL_KERNEL(add_rows);
     table->xent = EL_KERNEL(xent);
     table->sum_squares = EL_KERNEL(sum_squares);

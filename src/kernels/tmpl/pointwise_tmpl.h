@@ -40,6 +40,15 @@ static void EL_KERNEL(add)(void *y, const void *x, ptrdiff_t n)
     }
 }
 
+static void EL_KERNEL(mul)(void *y, const void *x, ptrdiff_t n)
+{
+    for (ptrdiff_t j = 0; j < n; j += VL) {
+        const vm m = v_tail(n - j);
+        float *const p = (float *)y + j;
+        v_store(p, m, v_mul(v_load(p, m), v_load((const float *)x + j, m)));
+    }
+}
+
 static void EL_KERNEL(add_rows)(void *y, const void *x, ptrdiff_t ldx,
                                 const int32_t *index, ptrdiff_t rows,
                                 ptrdiff_t n)

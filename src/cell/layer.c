@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* layer.c - what a layer is made of, and the packed copies of its weights. */
+#include "cells.h"
+
+#include <string.h>
+
+void el_layer_shape(el_layer *layer, elman_cell cell)
+{
+    layer->ops = cell == ELMAN_CELL_LSTM  ? &el_lstm_ops
+                 : cell != ELMAN_CELL_GRU ? &el_elman_ops
+                 : layer->reset_before    ? &el_gru_before_ops
+                                          : &el_gru_ops;
+    const int64_t H = layer->hidden;
+    layer->out = layer->proj > 0 ? layer->proj : H;
+    layer->padded =
+        layer->ops->slots == 0 ? H : (H + EL_PANEL - 1) / EL_PANEL * EL_PANEL;
+}
+
+int64_t el_layer_gates(const el_layer *layer)
+{
+    return layer->ops->gates;
+}
+
+bool el_layer_has_c(const el_layer *layer)
+{
+    return layer->ops->has_c;
+}
+
+int64_t el_layer_gate_row(const el_layer *layer)
+{
+    return layer->ops->slots * layer->padded;
+}
+
+int64_t el_layer_da_row(const el_layer *layer)
+{
+    return layer->ops->da_slots * layer->hidden;
+}
+
+elman_status el_recurrent_create(const el_layer *layer, el_recurrent *out)
+{
+    const elman_context *const c = layer->context;
+    const size_t size = layer->k->size;
+    const int64_t G = layer->ops->gates, H = layer->hidden, P = layer->out;
+    *out = (el_recurrent){0};
+    if (!layer->recurrent)
+        return ELMAN_OK;
+    /* The GRU's way back is in two parts, each of whole panels. */
+    const bool fine =
+        (out->rec =
+             el_alloc_array(c, el_packed_count(G * layer->padded, P), size)) &&
+        (!layer->trainable ||
+         (out->back_rec = el_alloc_array(c, el_packed_count(P, G * H), size)));
+    if (fine)
+        return ELMAN_OK;
+    el_recurrent_free(layer, out);
+    return ELMAN_ENOMEM;
+}
+
+void el_recurrent_free(const el_layer *layer, el_recurrent *r)
+{
+    el_free(layer->context, r->rec);
+    el_free(layer->context, r->back_rec);
+    *r = (el_recurrent){0};
+}
+
+/* Gate g of w [G*H,columns], packed for products with its transpose. */
+static void pack_gates(const el_layer *layer, void *packed, const void *w,
+                       int64_t columns)
+{
+    const el_kernels *const k = layer->k;
+    const int64_t H = layer->hidden;
+    for (int64_t g = 0; g < layer->ops->gates; ++g)
+        k->pack_rows(el_at(k, packed, g * layer->padded * columns),
+                     el_at(k, w, g * H * columns), columns, H, columns);
+}
+
+void el_recurrent_pack(const el_layer *layer, const el_recurrent *r,
+                       const void *w_hh)
+{
+    const el_kernels *const k = layer->k;
+    const int64_t H = layer->hidden, P = layer->out;
+    pack_gates(layer, r->rec, w_hh, P);
+    if (!r->back_rec)
+        return;
+    const int64_t together =
+        layer->ops->gates == 3 ? 2 * H : layer->ops->gates * H;
+    k->pack_columns(r->back_rec, w_hh, P, P, together);
+    if (layer->ops->gates == 3)
+        k->pack_columns(el_at(k, r->back_rec, el_packed_count(P, together)),
+                        el_at(k, w_hh, together * P), P, P, H);
+}
+
+el_layer el_layer_with(const el_layer *layer, const el_recurrent *r)
+{
+    el_layer with = *layer;
+    with.rec = r->rec;
+    with.back_rec = r->back_rec;
+    return with;
+}
+
+elman_status el_layer_create(el_layer *layer)
+{
+    const elman_context *const c = layer->context;
+    const size_t size = layer->k->size;
+    const int64_t I = layer->input, H = layer->hidden, P = layer->out;
+    const int64_t G = layer->ops->gates, row = G * layer->padded;
+    const bool dense = layer->slots == 0;
+    bool fine = true;
+#define MAKE(field, wanted, count)                                             \
+    if (wanted)                                                                \
+    fine = (layer->field = el_alloc_array(c, (count), size)) && fine
+    MAKE(bias, layer->b_ih >= 0, row);
+    MAKE(bias_n, layer->b_hh >= 0 && layer->ops == &el_gru_ops, H);
+    MAKE(in, true, dense ? el_packed_count(row, I) : row * I);
+    MAKE(back_in, layer->trainable && dense, el_packed_count(I, G * H));
+    MAKE(hr, layer->proj > 0, el_packed_count(P, H));
+    MAKE(back_hr, layer->trainable && layer->proj > 0, el_packed_count(H, P));
+#undef MAKE
+    if (!fine)
+        return ELMAN_ENOMEM;
+    el_recurrent r;
+    const elman_status s = el_recurrent_create(layer, &r);
+    if (s)
+        return s;
+    layer->rec = r.rec;
+    layer->back_rec = r.back_rec;
+    return ELMAN_OK;
+}
+
+void el_layer_free(el_layer *layer)
+{
+    void **const all[] = {&layer->bias,     &layer->bias_n, &layer->in,
+                          &layer->rec,      &layer->hr,     &layer->back_in,
+                          &layer->back_rec, &layer->back_hr};
+    for (size_t i = 0; i < sizeof all / sizeof *all; ++i) {
+        el_free(layer->context, *all[i]);
+        *all[i] = NULL;
+    }
+}
+
+/* Both biases of a gate come together before the products, but for the GRU's
+ * b_hn, which the reset gate multiplies. */
+static void pack_bias(el_layer *layer, const void *weights)
+{
+    const el_kernels *const k = layer->k;
+    const int64_t H = layer->hidden;
+    const size_t bytes = (size_t)H * k->size;
+    for (int64_t g = 0; g < layer->ops->gates; ++g) {
+        void *const to = el_at(k, layer->bias, g * layer->padded);
+        memcpy(to, el_at(k, weights, layer->b_ih + g * H), bytes);
+        if (layer->b_hh < 0)
+            continue;
+        const void *const b_hh = el_at(k, weights, layer->b_hh + g * H);
+        if (layer->bias_n && g == 2)
+            memcpy(layer->bias_n, b_hh, bytes);
+        else
+            k->add(to, b_hh, H);
+    }
+}
+
+void el_layer_pack(el_layer *layer, const void *weights)
+{
+    const el_kernels *const k = layer->k;
+    const int64_t I = layer->input, H = layer->hidden, P = layer->out;
+    const int64_t G = layer->ops->gates;
+    const void *const w_ih = el_at(k, weights, layer->w_ih);
+    if (layer->bias)
+        pack_bias(layer, weights);
+    if (layer->slots == 0)
+        pack_gates(layer, layer->in, w_ih, I);
+    for (int64_t g = 0; layer->slots > 0 && g < G; ++g)
+        k->transpose(el_at(k, layer->in, g * layer->padded), G * layer->padded,
+                     el_at(k, w_ih, g * H * I), H, I);
+    if (layer->back_in)
+        k->pack_columns(layer->back_in, w_ih, I, I, G * H);
+    if (layer->recurrent)
+        el_recurrent_pack(layer, &(el_recurrent){layer->rec, layer->back_rec},
+                          el_at(k, weights, layer->w_hh));
+    if (layer->proj > 0) {
+        const void *const w_hr = el_at(k, weights, layer->w_hr);
+        k->pack_rows(layer->hr, w_hr, H, P, H);
+        if (layer->back_hr)
+            k->pack_columns(layer->back_hr, w_hr, H, H, P);
+    }
+}
+
+/* ---- Products that cells share --------------------------------------------*/
+
+void el_gates_product(const el_layer *layer, int64_t rows, const void *a,
+                      int64_t lda, const void *w, void *c, int64_t ldc,
+                      int gates, int64_t u0, int64_t u1)
+{
+    const el_kernels *const k = layer->k;
+    const int64_t P = layer->out, padded = layer->padded;
+    const bool whole = u0 == 0 && u1 == layer->hidden;
+    for (int g = 0; g < (whole ? 1 : gates); ++g) {
+        const int64_t column = g * padded + u0;
+        k->gemm(&(el_gemm){.m = rows,
+                           .n = whole ? gates * padded : u1 - u0,
+                           .k = P,
+                           .a = a,
+                           .lda = lda,
+                           .w = el_at(k, w, column * P),
+                           .init = el_at(k, c, column),
+                           .ldi = ldc,
+                           .c = el_at(k, c, column),
+                           .ldc = ldc});
+    }
+}
+
+void el_state_product(const el_layer *layer, int64_t rows, const void *a,
+                      int64_t lda, int64_t k, const void *w, const void *init,
+                      void *dh)
+{
+    const int64_t P = layer->out;
+    el_product(layer->context, layer->k,
+               &(el_gemm){.m = rows,
+                          .n = P,
+                          .k = k,
+                          .a = a,
+                          .lda = lda,
+                          .w = w,
+                          .init = init,
+                          .ldi = P,
+                          .c = dh,
+                          .ldc = P});
+}

@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: MIT */
+#include "tape.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* ---- Memory ---------------------------------------------------------------
+ * One list says what a tape needs; creating allocates it, and el_tape_bytes
+ * adds it up. */
+
+typedef struct plan {
+    const elman_context *context;
+    bool allocate, failed;
+    int64_t bytes;
+} plan;
+
+static void want(plan *p, void *at, int64_t count, int64_t width, size_t size)
+{
+    int64_t elements, bytes;
+    void *block = NULL;
+    if (p->failed)
+        return;
+    if (__builtin_mul_overflow(count, width, &elements) ||
+        __builtin_mul_overflow(elements, (int64_t)size, &bytes) ||
+        __builtin_add_overflow(p->bytes, bytes, &p->bytes) ||
+        p->bytes > INT64_MAX / 16) {
+        p->failed = true;
+        el_no_memory();
+        return;
+    }
+    if (!p->allocate)
+        return;
+    block = el_alloc(p->context, (size_t)bytes);
+    p->failed = !block;
+    memcpy(at, &block, sizeof block);
+}
+
+/* Steps for which products over all rows are worth while. */
+static int64_t window_steps(int64_t steps, int64_t batch)
+{
+    const int64_t some = (256 + batch - 1) / batch;
+    return some < steps ? some : steps;
+}
+
+static void plan_back(plan *p, el_tape *t, int64_t rows)
+{
+    const el_stack *const s = t->stack;
+    const el_stack_desc *const d = &s->desc;
+    const size_t size = s->k->size;
+    const int64_t B = t->most_batch, H = d->hidden, P = s->out;
+    const int L = d->layers, S = d->directions;
+    size_t scratch = 0;
+    for (int n = 0; n < s->count; ++n) {
+        const size_t wants =
+            el_layer_scratch(&s->layers[n], (el_run){t->most_steps, B, NULL});
+        scratch = wants > scratch ? wants : scratch;
+    }
+    want(p, &t->scratch, 1, (int64_t)scratch, 1);
+    want(p, &t->da, rows, el_layer_da_row(&s->layers[0]), size);
+    if (d->proj > 0)
+        want(p, &t->dproj, rows, P, size);
+    if (L > 1)
+        want(p, &t->between[0], rows, s->width, size);
+    if (L > 2 && S > 1)
+        want(p, &t->between[1], rows, s->width, size);
+    want(p, &t->dh, B, P, size);
+    want(p, &t->end, B, P, size);
+    want(p, &t->dm, B, H, size);
+    want(p, &t->carry, B, H, size);
+    if (d->dropout > 0 && L > 1) {
+        want(p, &t->dropped, L, 1, sizeof *t->dropped);
+        for (int n = 0; n < L - 1; ++n)
+            want(p, t->dropped ? &t->dropped[n] : NULL, rows, s->width, size);
+    }
+    if (d->weight_drop > 0) {
+        const el_layer *const layer = &s->layers[0];
+        const int64_t n = el_layer_gates(layer) * H;
+        want(p, &t->rec, s->count, 1, sizeof *t->rec);
+        want(p, &t->w_hh, n, P, size);
+        for (int i = 0; i < s->count; ++i)
+            if (p->allocate && !p->failed)
+                p->failed =
+                    el_recurrent_create(&s->layers[i], &t->rec[i]) != ELMAN_OK;
+    }
+}
+
+static void plan_tape(plan *p, el_tape *t)
+{
+    const el_stack *const s = t->stack;
+    const el_stack_desc *const d = &s->desc;
+    const size_t size = s->k->size;
+    const int64_t B = t->most_batch, H = d->hidden;
+    const el_layer *const layer = &s->layers[0];
+    const int64_t gate_row = el_layer_gate_row(layer);
+    int64_t all, rows, gate_rows;
+    if (__builtin_mul_overflow(t->piece + 1, B, &all)) {
+        p->failed = true;
+        el_no_memory();
+        return;
+    }
+    rows = all - B;
+    gate_rows = t->window * B;
+    want(p, &t->first, t->piece + 1, 1, sizeof *t->first);
+    want(p, &t->order, B, 1, sizeof *t->order);
+    want(p, &t->spare, B, 1, sizeof *t->spare);
+    want(p, &t->length, B, 1, sizeof *t->length);
+    want(p, &t->gather, EL_GATHER_ROWS, d->input, size);
+    want(p, &t->h, d->layers, 1, sizeof *t->h);
+    want(p, &t->record, s->count, 1, sizeof *t->record);
+    for (int n = 0; n < d->layers; ++n)
+        want(p, t->h ? &t->h[n] : NULL, all, s->width, size);
+    if (t->inference && gate_row > 0)
+        want(p, &t->gates, gate_rows, gate_row, size);
+    if (t->inference && d->proj > 0)
+        want(p, &t->m, gate_rows, H, size);
+    for (int i = 0; i < s->count; ++i) {
+        el_record *const r = t->record ? &t->record[i] : NULL;
+        if (el_layer_has_c(layer))
+            want(p, r ? &r->c : NULL, all, H, size);
+        if (!t->inference && gate_row > 0)
+            want(p, r ? &r->gates : NULL, rows, gate_row, size);
+        if (!t->inference && d->proj > 0)
+            want(p, r ? &r->m : NULL, rows, H, size);
+    }
+    if (!t->inference)
+        plan_back(p, t, rows);
+}
+
+static el_tape shape(const el_stack *stack, int64_t steps, int64_t batch,
+                     bool inference)
+{
+    const int64_t window = window_steps(steps, batch);
+    const bool pieces = inference && stack->desc.directions == 1;
+    return (el_tape){.stack = stack,
+                     .most_steps = steps,
+                     .most_batch = batch,
+                     .inference = inference,
+                     .piece = pieces ? window : steps,
+                     .window = inference ? window : steps};
+}
+
+int64_t el_tape_bytes(const el_stack *stack, int64_t steps, int64_t batch,
+                      bool inference)
+{
+    el_tape t = shape(stack, steps, batch, inference);
+    plan p = {.context = stack->context};
+    plan_tape(&p, &t);
+    return p.failed ? -1 : p.bytes;
+}
+
+/* Records point to the first row; the initial states lie before it. */
+static void point_records(el_tape *t)
+{
+    const el_stack *const s = t->stack;
+    const int S = s->desc.directions;
+    const int64_t B = t->most_batch;
+    for (int i = 0; i < s->count; ++i) {
+        el_record *const r = &t->record[i];
+        r->h = el_at(s->k, t->h[i / S], B * s->width + i % S * s->out);
+        r->ldh = s->width;
+        if (r->c)
+            r->c = el_at(s->k, r->c, B * s->desc.hidden);
+        if (t->inference) {
+            r->gates = t->gates;
+            r->m = t->m;
+        }
+        r->gather = t->gather;
+        r->window = t->window;
+    }
+}
+
+elman_status el_tape_create(const el_stack *stack, int64_t steps, int64_t batch,
+                            bool inference, el_tape *out)
+{
+    *out = shape(stack, steps, batch, inference);
+    plan p = {.context = stack->context, .allocate = true};
+    plan_tape(&p, out);
+    if (!p.failed) {
+        point_records(out);
+        return ELMAN_OK;
+    }
+    el_tape_free(out);
+    return ELMAN_ENOMEM;
+}
+
+void el_tape_free(el_tape *t)
+{
+    if (!t->stack)
+        return;
+    const el_stack *const s = t->stack;
+    const elman_context *const c = s->context;
+    for (int n = 0; n < s->desc.layers; ++n) {
+        el_free(c, t->h ? t->h[n] : NULL);
+        el_free(c, t->dropped ? t->dropped[n] : NULL);
+    }
+    const bool pointed = t->record && t->record[0].ldh > 0;
+    for (int i = 0; t->record && i < s->count; ++i) {
+        el_record *const r = &t->record[i];
+        if (r->c && pointed)
+            r->c = el_at(s->k, r->c, -t->most_batch * s->desc.hidden);
+        el_free(c, r->c);
+        el_free(c, t->inference ? NULL : r->gates);
+        el_free(c, t->inference ? NULL : r->m);
+    }
+    for (int i = 0; t->rec && i < s->count; ++i)
+        el_recurrent_free(&s->layers[i], &t->rec[i]);
+    void *const blocks[] = {
+        t->h,     t->record, t->gates, t->m,          t->dropped,    t->rec,
+        t->w_hh,  t->da,     t->dproj, t->between[0], t->between[1], t->dh,
+        t->end,   t->dm,     t->carry, t->gather,     t->scratch,    t->first,
+        t->order, t->spare,  t->length};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; ++i)
+        el_free(c, blocks[i]);
+    *t = (el_tape){0};
+}
+
+/* ---- The run --------------------------------------------------------------*/
+
+/* Ranks: longest first, stable, by merging runs of 1, 2, 4, ... */
+static void rank(el_tape *t, const int64_t *lengths)
+{
+    const int64_t B = t->batch;
+    int32_t *from = t->order, *to = t->spare;
+    for (int64_t b = 0; b < B; ++b)
+        from[b] = (int32_t)b;
+    for (int64_t width = 1; width < B; width *= 2) {
+        for (int64_t begin = 0; begin < B; begin += 2 * width) {
+            const int64_t middle = begin + width < B ? begin + width : B;
+            const int64_t end = begin + 2 * width < B ? begin + 2 * width : B;
+            int64_t i = begin, j = middle;
+            for (int64_t b = begin; b < end; ++b) {
+                const bool left =
+                    i < middle &&
+                    (j == end || lengths[from[i]] >= lengths[from[j]]);
+                to[b] = left ? from[i++] : from[j++];
+            }
+        }
+        int32_t *const last = from;
+        from = to;
+        to = last;
+    }
+    t->order = from;
+    t->spare = to;
+    for (int64_t b = 0; b < B; ++b)
+        t->length[b] = lengths[t->order[b]];
+}
+
+static void set_run(el_tape *t, const el_forward *f)
+{
+    t->steps = f->steps;
+    t->batch = f->batch;
+    t->longest = f->steps;
+    t->batch_first = f->batch_first && f->batch > 1;
+    t->draw = f->draw;
+    t->unequal = t->permuted = false;
+    bool sorted = true;
+    for (int64_t b = 1; f->lengths && b < f->batch; ++b) {
+        t->unequal = t->unequal || f->lengths[b] != f->lengths[0];
+        sorted = sorted && f->lengths[b] <= f->lengths[b - 1];
+    }
+    t->permuted = !sorted;
+    if (t->unequal)
+        rank(t, f->lengths);
+    if (f->lengths)
+        t->longest = t->unequal ? t->length[0] : f->lengths[0];
+}
+
+static int64_t length_of(const el_tape *t, int64_t b)
+{
+    return t->unequal ? t->length[b] : t->longest;
+}
+
+typedef struct span {
+    int64_t from, to;
+} span;
+
+static void begin_piece(el_tape *t, span at)
+{
+    t->run = (el_run){at.to - at.from, t->batch, NULL};
+    if (!t->unequal)
+        return;
+    int64_t alive = t->batch;
+    t->run.first = t->first;
+    t->first[0] = 0;
+    for (int64_t i = 0; i < t->run.steps; ++i) {
+        while (alive > 0 && t->length[alive - 1] <= at.from + i)
+            --alive;
+        t->first[i + 1] = t->first[i] + alive;
+    }
+}
+
+static const int32_t *order_of(const el_tape *t)
+{
+    return t->permuted ? t->order : NULL;
+}
+
+/* A caller's tensor [T,B,width] or [B,T,width]; packed where that is so. */
+static el_seq callers(const el_tape *t, const void *p, int64_t width)
+{
+    const int64_t B = t->batch;
+    if (!p)
+        return (el_seq){0};
+    if (!t->batch_first && !t->unequal)
+        return (el_seq){.p = (void *)p, .ld = width};
+    return (el_seq){.p = (void *)p,
+                    .ld = t->batch_first ? t->steps * width : width,
+                    .step = t->batch_first ? width : B * width,
+                    .order = order_of(t)};
+}
+
+/* Zeros where a caller's tensor has rows past the ends. */
+static void zero_padding(const el_tape *t, void *p, int64_t width)
+{
+    if (!p || width == 0)
+        return;
+    for (int64_t b = 0; b < t->batch; ++b) {
+        const int64_t at = t->unequal ? t->order[b] : b;
+        for (int64_t i = length_of(t, b); i < t->steps; ++i)
+            memset(
+                el_at(t->stack->k, p,
+                      (t->batch_first ? at * t->steps + i : i * t->batch + at) *
+                          width),
+                0, (size_t)width * t->stack->k->size);
+    }
+}
+
+/* ---- Forward --------------------------------------------------------------*/
+
+/* The states of layer i, [B,width] of a caller's, in or out by rank. */
+static el_states callers_states(const el_tape *t, const void *p, int i,
+                                int64_t width)
+{
+    const int64_t at = i * t->batch * width;
+    return (el_states){.p = p ? el_at(t->stack->k, p, at) : NULL,
+                       .width = width,
+                       .order = order_of(t)};
+}
+
+static void begin_states(const el_tape *t, const el_states *from, void *first,
+                         int64_t ld, int64_t width)
+{
+    const el_kernels *const k = t->stack->k;
+    const size_t bytes = (size_t)width * k->size;
+    const int64_t B = t->batch;
+    for (int64_t b = 0; b < B; ++b) {
+        void *const to = el_at(k, first, (b - B) * ld);
+        if (from->p)
+            memcpy(to, el_states_row(k, from, b), bytes);
+        else
+            memset(to, 0, bytes);
+    }
+}
+
+/* The row of rank b's last state in the piece. */
+static int64_t last_row(const el_tape *t, bool reverse, span at, int64_t b)
+{
+    int64_t n = length_of(t, b);
+    n = (n < at.to ? n : at.to) - at.from;
+    if (n <= 0)
+        return b - t->batch;
+    return reverse ? b : el_first_row(t->run, n - 1) + b;
+}
+
+/* Last states to a caller, or to where the next piece begins. */
+static void end_states(const el_tape *t, const el_layer *layer, span at,
+                       const void *first, int64_t ld, int64_t width,
+                       const el_states *to)
+{
+    const el_kernels *const k = t->stack->k;
+    for (int64_t b = 0; b < t->batch; ++b) {
+        const int64_t row = last_row(t, layer->reverse, at, b);
+        void *const out =
+            to ? el_states_row(k, to, b) : el_at(k, first, (b - t->batch) * ld);
+        const void *const in = el_at(k, first, row * ld);
+        if (in != out)
+            memcpy(out, in, (size_t)width * k->size);
+    }
+}
+
+/* What layer n takes from the one below it. */
+static el_input layer_input(const el_tape *t, int n, const el_input *input)
+{
+    const el_stack *const s = t->stack;
+    if (n == 0)
+        return *input;
+    void *p = el_at(s->k, t->h[n - 1], t->most_batch * s->width);
+    if (t->draw.train && t->dropped && t->dropped[n - 1])
+        p = t->dropped[n - 1];
+    return (el_input){.x = {.p = p, .ld = s->width}};
+}
+
+static el_layer layer_of(const el_tape *t, int i)
+{
+    const el_layer *const layer = &t->stack->layers[i];
+    return t->draw.train && t->rec ? el_layer_with(layer, &t->rec[i]) : *layer;
+}
+
+static el_dropout between(const el_tape *t, int n)
+{
+    return (el_dropout){.p = t->stack->desc.dropout,
+                        .locked = t->stack->desc.locked,
+                        .key = el_dropout_key(&t->draw, n),
+                        .order = order_of(t)};
+}
+
+static void drop_weights(el_tape *t, const void *weights)
+{
+    const el_stack *const s = t->stack;
+    for (int i = 0; i < s->count; ++i) {
+        const el_layer *const layer = &s->layers[i];
+        el_drop_weights(s->k, s->desc.weight_drop,
+                        el_weight_drop_key(&t->draw, i),
+                        el_layer_gates(layer) * layer->hidden * s->out,
+                        el_at(s->k, weights, layer->w_hh), t->w_hh);
+        el_recurrent_pack(layer, &t->rec[i], t->w_hh);
+    }
+}
+
+static void forward_piece(el_tape *t, const el_input *input)
+{
+    const el_stack *const s = t->stack;
+    const int S = s->desc.directions, L = s->desc.layers;
+    for (int n = 0; n < L; ++n) {
+        const el_input in = layer_input(t, n, input);
+        for (int i = n * S; i < n * S + S; ++i) {
+            const el_layer layer = layer_of(t, i);
+            el_layer_forward(&layer, t->run, &in, &t->record[i]);
+        }
+        if (t->draw.train && t->dropped && t->dropped[n]) {
+            const el_dropout d = between(t, n);
+            el_dropout_rows(s->context, s->k, &d, t->run, s->width,
+                            el_at(s->k, t->h[n], t->most_batch * s->width),
+                            s->width, t->dropped[n], s->width);
+        }
+    }
+}
+
+static void give_outputs(const el_tape *t, span at, const el_seq *y)
+{
+    const el_stack *const s = t->stack;
+    const el_kernels *const k = s->k;
+    const size_t bytes = (size_t)s->width * k->size;
+    const void *const rows = el_tape_output(t);
+    if (y->step == 0) {
+        memcpy(el_at(k, y->p, at.from * t->batch * s->width), rows,
+               (size_t)el_rows(t->run) * bytes);
+        return;
+    }
+    for (int64_t i = 0; i < t->run.steps; ++i)
+        for (int64_t b = 0; b < el_active(t->run, i); ++b) {
+            int64_t some;
+            memcpy(
+                el_seq_row(k, y, t->run, EL_NOW, at.from + i, b, b + 1, &some),
+                el_at(k, rows, (el_first_row(t->run, i) + b) * s->width),
+                bytes);
+        }
+}
+
+/* Sequences whose rows are packed are all of one length. */
+static el_input input_from(const el_tape *t, int64_t step)
+{
+    const int64_t row = step * t->batch;
+    el_input in = t->input;
+    if (in.x.p)
+        in.x.p = el_at(t->stack->k, in.x.p,
+                       in.x.step ? step * in.x.step : row * in.x.ld);
+    in.ids = in.ids ? in.ids + row : NULL;
+    return in;
+}
+
+void el_tape_forward(el_tape *t, const el_forward *f)
+{
+    const el_stack *const s = t->stack;
+    const int64_t P = s->out, H = s->desc.hidden;
+    assert(f->steps <= t->most_steps && f->batch <= t->most_batch);
+    set_run(t, f);
+    t->input = f->input;
+    if (f->input.x.p)
+        t->input.x = callers(t, f->input.x.p, s->desc.input);
+    const el_seq y = callers(t, f->y, s->width);
+    if (t->draw.train && t->rec)
+        drop_weights(t, f->weights);
+    for (int i = 0; i < s->count; ++i) {
+        const el_record *const r = &t->record[i];
+        const el_states h = callers_states(t, f->h0, i, P);
+        const el_states c = callers_states(t, f->c0, i, H);
+        begin_states(t, &h, r->h, r->ldh, P);
+        if (r->c)
+            begin_states(t, &c, r->c, H, H);
+    }
+    span at = {0, 0};
+    begin_piece(t, at);
+    while (at.to < t->longest) {
+        at.from = at.to;
+        at.to = at.from + t->piece;
+        at.to = at.to < t->longest ? at.to : t->longest;
+        begin_piece(t, at);
+        const el_input in = input_from(t, at.from);
+        forward_piece(t, &in);
+        if (y.p)
+            give_outputs(t, at, &y);
+        for (int i = 0; at.to < t->longest && i < s->count; ++i) {
+            const el_record *const r = &t->record[i];
+            end_states(t, &s->layers[i], at, r->h, r->ldh, P, NULL);
+            if (r->c)
+                end_states(t, &s->layers[i], at, r->c, H, H, NULL);
+        }
+    }
+    zero_padding(t, f->y, s->width);
+    for (int i = 0; i < s->count; ++i) {
+        const el_record *const r = &t->record[i];
+        const el_states h = callers_states(t, f->hT, i, P);
+        const el_states c = callers_states(t, f->cT, i, H);
+        if (h.p)
+            end_states(t, &s->layers[i], at, r->h, r->ldh, P, &h);
+        if (c.p && r->c)
+            end_states(t, &s->layers[i], at, r->c, H, H, &c);
+    }
+    t->recorded = true;
+}
+
+void *el_tape_output(const el_tape *t)
+{
+    const el_stack *const s = t->stack;
+    return el_at(s->k, t->h[s->desc.layers - 1], t->most_batch * s->width);
+}
+
+/* ---- Back -----------------------------------------------------------------*/
+
+static el_seq half(const el_tape *t, el_seq both, int direction)
+{
+    if (both.p)
+        both.p = el_at(t->stack->k, both.p, direction * t->stack->out);
+    return both;
+}
+
+/* The gradient of dropped weights goes through the mask; what the caller's
+ * block held waits in w_hh. */
+static void set_gradient_aside(el_tape *t, const el_layer *layer, void *grad,
+                               bool back, int i)
+{
+    const el_stack *const s = t->stack;
+    const int64_t n = el_layer_gates(layer) * layer->hidden * s->out;
+    void *const at = el_at(s->k, grad, layer->w_hh);
+    if (!back) {
+        memcpy(t->w_hh, at, (size_t)n * s->k->size);
+        memset(at, 0, (size_t)n * s->k->size);
+        return;
+    }
+    el_drop_weights(s->k, s->desc.weight_drop, el_weight_drop_key(&t->draw, i),
+                    n, at, at);
+    s->k->add(at, t->w_hh, n);
+}
+
+void el_tape_backward(el_tape *t, const el_backward *b)
+{
+    const el_stack *const s = t->stack;
+    const int64_t P = s->out, H = s->desc.hidden;
+    const int S = s->desc.directions, L = s->desc.layers;
+    const bool weights = t->draw.train && t->rec && b->grad;
+    el_seq dy = callers(t, b->dy, s->width);
+    for (int n = L - 1; n >= 0; --n) {
+        const el_input in = layer_input(t, n, &t->input);
+        /* In two directions dx may not lie where dy is still read. */
+        void *const below = t->between[t->between[1] ? n % 2 : 0];
+        const el_seq dx = n > 0 ? (el_seq){.p = below, .ld = s->width}
+                                : callers(t, b->dx, s->desc.input);
+        for (int i = n * S; i < n * S + S; ++i) {
+            const el_layer layer = layer_of(t, i);
+            const el_layer_back back = {
+                .dy = half(t, dy, i % S),
+                .dhT = callers_states(t, b->dhT, i, P),
+                .dcT = callers_states(t, b->dcT, i, H),
+                .dx = dx,
+                .dx_add = i % S > 0,
+                .dh0 = callers_states(t, b->dh0, i, P),
+                .dc0 = callers_states(t, t->record[i].c ? b->dc0 : NULL, i, H),
+                .da = t->da,
+                .dproj = t->dproj,
+                .dh = t->dh,
+                .end = t->end,
+                .dm = t->dm,
+                .carry = t->carry,
+                .gather = t->gather,
+                .grad = b->grad,
+                .scratch = t->scratch};
+            if (weights)
+                set_gradient_aside(t, &layer, b->grad, false, i);
+            el_layer_backward(&layer, t->run, &in, &t->record[i], &back);
+            if (weights)
+                set_gradient_aside(t, &layer, b->grad, true, i);
+        }
+        dy = dx;
+        if (n > 0 && t->draw.train && t->dropped && t->dropped[n - 1]) {
+            const el_dropout d = between(t, n - 1);
+            el_dropout_rows(s->context, s->k, &d, t->run, s->width, dx.p,
+                            s->width, dx.p, s->width);
+        }
+    }
+    zero_padding(t, b->dx, s->desc.input);
+}
