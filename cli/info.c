@@ -34,7 +34,10 @@ static const grammar info_grammar = {
 };
 
 static const char *const cells[] = {
-    [ELMAN_CELL_ELMAN] = "elman", [ELMAN_CELL_NONE] = "none"};
+    [ELMAN_CELL_ELMAN] = "elman",
+    [ELMAN_CELL_NONE] = "none",
+    [ELMAN_CELL_LSTM] = "lstm",
+    [ELMAN_CELL_GRU] = "gru"};
 static const char *const activations[] = {
     [ELMAN_TANH] = "tanh", [ELMAN_RELU] = "relu"};
 static const char *const dtypes[] = {[ELMAN_F32] = "f32", [ELMAN_F64] = "f64"};
@@ -149,13 +152,20 @@ static void print_parameters(const elman_lm *lm, const elman_lm_desc *d)
 
 static void print_sizes(const elman_lm_desc *d)
 {
-    printf("cell        %s, %s", cells[d->cell], activations[d->activation]);
+    printf("cell        %s", cells[d->cell]);
+    if (d->cell == ELMAN_CELL_ELMAN || d->cell == ELMAN_CELL_NONE)
+        printf(", %s", activations[d->activation]);
     if (d->cell == ELMAN_CELL_NONE)
         printf(", on the last %lld tokens", (long long)d->context);
+    if (d->reset_before)
+        printf(", the reset before the product");
     printf("\nsizes       hidden %lld, layers %d, ", (long long)d->hidden,
            d->layers > 0 ? d->layers : 1);
+    if (d->proj > 0)
+        printf("projection %lld, ", (long long)d->proj);
     if (d->embed > 0)
-        printf("embedding %lld\n", (long long)d->embed);
+        printf("embedding %lld%s\n", (long long)d->embed,
+               d->tie ? ", which is the decoder's weight too" : "");
     else
         printf("one-hot input\n");
 }
@@ -239,7 +249,10 @@ static int print_model_json(const elman_lm *lm, const elman_lm_desc *d,
     json_text(&j, "activation", activations[d->activation]);
     json_int(&j, "hidden", d->hidden);
     json_int(&j, "layers", d->layers > 0 ? d->layers : 1);
+    json_int(&j, "proj", d->proj);
+    json_text(&j, "reset", d->reset_before ? "before" : "after");
     json_int(&j, "embed", d->embed);
+    json_int(&j, "tie", d->tie);
     json_int(&j, "context", d->context);
     json_int(&j, "parameters", elman_lm_parameters(lm));
     json_int(&j, "parameters_per_context_token",

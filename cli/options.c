@@ -169,7 +169,8 @@ void option_show(const option *o, const void *values, char *text, size_t size)
         break;
     }
     default:
-        snprintf(text, size, "--%s", o->name);
+        snprintf(text, size, "%s--%s", *(const int *)value ? "" : "no ",
+                 o->name);
     }
 }
 

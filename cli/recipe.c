@@ -33,8 +33,8 @@ static const option table[] = {
      .help = "only the first N tokens; 0: all"},
 
     {OPTION_HEADING, .help = "The network"},
-    {OPTION_CHOICE, 0, "cell", AT(cell), .choices = "elman|none",
-     .later = "lstm|gru", .memory = MEMORY_FIXED, .initial = "elman",
+    {OPTION_CHOICE, 0, "cell", AT(cell), .choices = "elman|none|lstm|gru",
+     .memory = MEMORY_FIXED, .initial = "elman",
      .help = "none: no hidden state, a perceptron on the last --context "
              "tokens"},
     {OPTION_INT, 0, "context", AT(context), "N", .range = RANGE_FROM_1,
@@ -42,7 +42,11 @@ static const option table[] = {
      .help = "tokens that --cell none looks at"},
     {OPTION_CHOICE, 0, "activation", AT(activation), .choices = "tanh|relu",
      .memory = MEMORY_FIXED, .initial = "tanh",
-     .help = "of the hidden layers"},
+     .help = "of --cell elman and --cell none"},
+    {OPTION_CHOICE, 0, "reset", AT(reset), .choices = "after|before",
+     .memory = MEMORY_FIXED, .initial = "after",
+     .help = "of --cell gru: the reset gate after the product (as PyTorch) or "
+             "before it"},
     {OPTION_INT, 0, "hidden", AT(hidden), "N", .range = RANGE_FROM_1,
      .memory = MEMORY_FIXED, .initial = "256", .help = "size of each layer"},
     {OPTION_INT, 0, "layers", AT(layers), "N", .range = RANGE_FEW,
@@ -50,13 +54,16 @@ static const option table[] = {
     {OPTION_INT, 0, "embed", AT(embed), "N", .range = RANGE_NOT_NEGATIVE,
      .memory = MEMORY_FIXED,
      .help = "size of the tokens' embedding; 0 is one-hot input (default 0; "
-             "128 with --level word)"},
+             "128 with --level word; with --tie what the network gives)"},
     {OPTION_CHOICE, 0, "dtype", AT(dtype), .choices = "f32|f64",
      .later = "bf16", .memory = MEMORY_FIXED, .initial = "f32",
      .help = "arithmetic"},
-    {OPTION_LATER, .name = "proj"},
-    {OPTION_LATER, .name = "dropout"},
-    {OPTION_LATER, .name = "tie"},
+    {OPTION_INT, 0, "proj", AT(proj), "N", .range = RANGE_NOT_NEGATIVE,
+     .memory = MEMORY_FIXED, .initial = "0",
+     .help = "of --cell lstm: each layer gives N numbers, fewer than --hidden; "
+             "0: no projection"},
+    {OPTION_FLAG, 0, "tie", AT(tie), .memory = MEMORY_FIXED,
+     .help = "the output layer's weight is the embedding's"},
 
     {OPTION_HEADING, .help = "Learning"},
     {OPTION_INT, 0, "epochs", AT(epochs), "N", .range = RANGE_NOT_NEGATIVE,
@@ -92,6 +99,14 @@ static const option table[] = {
     {OPTION_REAL, 0, "clip", AT(clip), "X", .range = RANGE_NOT_NEGATIVE,
      .memory = MEMORY_FIXED, .initial = "1",
      .help = "largest norm of the whole gradient; 0: any"},
+    {OPTION_REAL, 0, "dropout", AT(dropout), "P", .range = RANGE_FRACTION,
+     .memory = MEMORY_FIXED, .initial = "0",
+     .help = "between layers and before the output layer"},
+    {OPTION_FLAG, 0, "locked", AT(locked), .memory = MEMORY_FIXED,
+     .help = "dropout: one mask for all steps of a sequence"},
+    {OPTION_REAL, 0, "weight-drop", AT(weight_drop), "P",
+     .range = RANGE_FRACTION, .memory = MEMORY_FIXED, .initial = "0",
+     .help = "of the recurrent weights, one mask an update"},
     {OPTION_CHOICE, 0, "loss", AT(loss), .choices = "mean|sum",
      .memory = MEMORY_FIXED, .initial = "mean",
      .help = "over time; over the batch it is always the mean"},
@@ -123,6 +138,9 @@ static const option table[] = {
     {OPTION_REAL, 0, "valid-fraction", AT(valid_fraction), "F",
      .range = RANGE_FRACTION, .memory = MEMORY_FIXED, .initial = "0",
      .help = "this part of the text, at its end, is held out"},
+    {OPTION_INT, 0, "stop-after", AT(stop_after), "N",
+     .range = RANGE_NOT_NEGATIVE, .memory = MEMORY_FIXED, .initial = "0",
+     .help = "end after N validations without a better loss; 0: never"},
 
     {OPTION_HEADING, .help = "The run"},
     {OPTION_TEXT, 0, "log", AT(log), "FILE",
@@ -174,6 +192,8 @@ static const struct {
     int value;
 } owned[] = {
     {"context", "cell", ELMAN_CELL_NONE},
+    {"proj", "cell", ELMAN_CELL_LSTM},
+    {"reset", "cell", ELMAN_CELL_GRU},
     {"momentum", "optimizer", ELMAN_MOMENTUM},
     {"gamma", "schedule", ELMAN_STEP},
     {"every", "schedule", ELMAN_STEP},
@@ -209,6 +229,45 @@ static int check_owned(const recipe *r, const arguments *a)
     return DONE;
 }
 
+static int is_gated(const recipe *r)
+{
+    return r->cell == ELMAN_CELL_LSTM || r->cell == ELMAN_CELL_GRU;
+}
+
+/* What one step of the network gives. */
+static int64_t output_size(const recipe *r)
+{
+    return r->proj > 0 ? r->proj : r->hidden;
+}
+
+static int check_network(const recipe *r, const arguments *a)
+{
+    const char *command = recipe_grammar.command;
+
+    if (is_gated(r) && given(a, "activation"))
+        return complain_usage(command, "--activation is of --cell elman and "
+                                       "--cell none");
+    if (r->proj > 0 && r->proj >= r->hidden)
+        return complain_usage(command,
+                              "--proj %lld is not below --hidden %lld",
+                              (long long)r->proj, (long long)r->hidden);
+    if (r->tie && r->embed != output_size(r))
+        return complain_usage(command,
+                              "--tie needs --embed %lld, which is what the "
+                              "network gives (not %lld)",
+                              (long long)output_size(r), (long long)r->embed);
+    if (r->tie && r->cell == ELMAN_CELL_NONE && r->context > 1)
+        return complain_usage(command, "--tie goes with --cell none only at "
+                                       "--context 1");
+    if (r->locked && r->dropout == 0)
+        return complain_usage(command, "--locked says nothing without "
+                                       "--dropout");
+    if (r->weight_drop > 0 && r->cell == ELMAN_CELL_NONE)
+        return complain_usage(command, "--weight-drop is of recurrent weights "
+                                       "(--cell none has none)");
+    return check_owned(r, a);
+}
+
 static int check_together(const recipe *r, const arguments *a)
 {
     const char *command = recipe_grammar.command;
@@ -220,6 +279,9 @@ static int check_together(const recipe *r, const arguments *a)
                               "say what is held out (give one)");
     if (r->schedule == ELMAN_HALVE && !validated)
         return complain_usage(command, "--schedule halve needs a validation "
+                                       "(--valid or --valid-fraction)");
+    if (r->stop_after > 0 && !validated)
+        return complain_usage(command, "--stop-after needs a validation "
                                        "(--valid or --valid-fraction)");
     if (r->epochs == 0 && r->updates == 0)
         return complain_usage(command, "the run would not end (give --epochs "
@@ -234,7 +296,7 @@ static int check_together(const recipe *r, const arguments *a)
         return complain_usage(command, "the model would be mixed with other "
                                        "output (-o - goes with neither --json "
                                        "nor --log -)");
-    return check_owned(r, a);
+    return check_network(r, a);
 }
 
 int recipe_complete(recipe *r, const arguments *a)
@@ -245,7 +307,7 @@ int recipe_complete(recipe *r, const arguments *a)
     if (r->resume != NULL)
         return DONE;
     if (!given(a, "embed"))
-        r->embed = default_embed[r->level];
+        r->embed = r->tie ? output_size(r) : default_embed[r->level];
     if (!given(a, "lr"))
         r->lr = default_lr[r->optimizer];
     if (given(a, "updates") && r->updates > 0 && !given(a, "epochs"))
@@ -264,6 +326,12 @@ void recipe_describe(const recipe *r, elman_train_desc *out)
     out->model.hidden = r->hidden;
     out->model.layers = (int)r->layers;
     out->model.embed = r->embed;
+    out->model.proj = r->proj;
+    out->model.reset_before = r->reset;
+    out->model.tie = r->tie;
+    out->model.dropout = r->dropout;
+    out->model.locked = r->locked;
+    out->model.weight_drop = r->weight_drop;
     if (r->cell == ELMAN_CELL_NONE)
         out->model.context = r->context;
 
@@ -293,6 +361,7 @@ void recipe_describe(const recipe *r, elman_train_desc *out)
     out->updates = r->updates;
     out->seed = (uint64_t)r->seed;
     out->valid_fraction = r->valid_fraction;
+    out->stop_after = r->stop_after;
 }
 
 /* The inverse: changes of r what a checkpoint holds. */
@@ -308,6 +377,12 @@ static void understand(recipe *r, const elman_train_desc *d,
     r->hidden = d->model.hidden;
     r->layers = d->model.layers > 0 ? d->model.layers : 1;
     r->embed = d->model.embed;
+    r->proj = d->model.proj;
+    r->reset = d->model.reset_before;
+    r->tie = d->model.tie;
+    r->dropout = d->model.dropout;
+    r->locked = d->model.locked;
+    r->weight_drop = d->model.weight_drop;
     if (r->cell == ELMAN_CELL_NONE)
         r->context = d->model.context;
 
@@ -336,6 +411,7 @@ static void understand(recipe *r, const elman_train_desc *d,
     r->updates = d->updates;
     r->seed = (int64_t)d->seed;
     r->valid_fraction = d->valid_fraction;
+    r->stop_after = d->stop_after;
 }
 
 int recipe_recall(recipe *r, const arguments *a, const char *file,

@@ -13,8 +13,9 @@ typedef struct recipe {
     const char *output, *valid, *log, *checkpoint, *resume, *isa;
     int level, normalize;
     int64_t min_count, vocab_size, max_tokens;
-    int cell, activation, dtype;
-    int64_t hidden, layers, embed, context;
+    int cell, activation, reset, dtype, tie, locked;
+    int64_t hidden, layers, proj, embed, context;
+    double dropout, weight_drop;
     int64_t batch, steps, epochs, updates, seed;
     int sampling, loss;
     int optimizer, schedule;
@@ -22,6 +23,7 @@ typedef struct recipe {
     double gamma, floor;
     int64_t every, warmup, patience;
     double valid_fraction;
+    int64_t stop_after;
     int64_t checkpoint_every, threads;
     int quiet, json;
 } recipe;

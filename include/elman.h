@@ -767,6 +767,8 @@ typedef struct elman_train_desc {
     int64_t updates;      /* 0: no limit; whichever is reached first */
     uint64_t seed;
     double valid_fraction; /* [0, 1): this tail of the text is held out */
+    int64_t stop_after;    /* the run ends after so many validations without a
+                            * better loss; 0: it does not */
 } elman_train_desc;
 #define ELMAN_TRAIN_DESC                                                       \
     {                                                                          \

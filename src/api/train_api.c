@@ -50,6 +50,8 @@ static elman_status take(elman_train_desc *d, const elman_train_desc *desc)
                    (d->epochs > 0 || d->updates > 0),
                "epochs and updates are %lld and %lld (one of them above 0)",
                (long long)d->epochs, (long long)d->updates);
+    EL_REQUIRE(d->stop_after >= 0, "stop_after is %lld (0 or more)",
+               (long long)d->stop_after);
     EL_REQUIRE(d->valid_fraction >= 0 && d->valid_fraction < 1,
                "valid_fraction is %g (0 or more, below 1)", d->valid_fraction);
     return ELMAN_OK;
@@ -63,6 +65,8 @@ static elman_status check_texts(const elman_train_desc *d,
     EL_REQUIRE(valid || d->valid_fraction > 0 ||
                    d->schedule.kind != ELMAN_HALVE,
                "halving the learning rate needs a validation");
+    EL_REQUIRE(valid || d->valid_fraction > 0 || d->stop_after == 0,
+               "stop_after needs a validation");
     EL_REQUIRE(!valid || elman_vocab_size(elman_text_vocab(valid)) ==
                              elman_vocab_size(elman_text_vocab(text)),
                "the text to validate on was not opened with the text's "

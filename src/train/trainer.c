@@ -153,11 +153,12 @@ static elman_status validate(elman_trainer *t, int64_t epoch)
     if (t->counters.best_epoch == 0 || loss < t->sums.best_loss) {
         t->sums.best_loss = loss;
         t->counters.best_epoch = epoch;
-        t->counters.stalls = 0;
+        t->counters.stalls = t->counters.waiting = 0;
         memcpy(t->best, t->lm->weights,
                (size_t)t->lm->views.total * t->lm->k->size);
         return ELMAN_OK;
     }
+    ++t->counters.waiting;
     const int64_t patience =
         t->desc.schedule.patience > 0 ? t->desc.schedule.patience : 1;
     if (++t->counters.stalls >= patience) {
@@ -173,7 +174,8 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
     el_sums *const sums = &t->sums;
     *report = (elman_train_report)ELMAN_TRAIN_REPORT;
     report->valid_loss = NAN;
-    report->done = c->update >= t->total;
+    report->done = c->update >= t->total ||
+                   (t->desc.stop_after > 0 && c->waiting >= t->desc.stop_after);
     const int64_t done =
         report->done && c->update > 0 ? c->update - 1 : c->update;
     const int64_t epoch = done / t->pieces.updates;
@@ -263,6 +265,11 @@ elman_status el_trainer_note(elman_trainer *t)
                      optimizers[d->optimizer.kind]);
     add_number(&json, "lr", d->schedule.lr);
     add_number(&json, "clip", d->optimizer.clip);
+    if (d->model.dropout > 0)
+        add_number(&json, d->model.locked ? "locked_dropout" : "dropout",
+                   d->model.dropout);
+    if (d->model.weight_drop > 0)
+        add_number(&json, "weight_drop", d->model.weight_drop);
     el_buffer_format(&json, ", \"seed\": %llu", (unsigned long long)d->seed);
     add_number(&json, "epoch_loss",
                t->sums.epoch_nats / (double)t->counters.epoch_tokens);

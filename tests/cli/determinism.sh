@@ -35,6 +35,10 @@ all_equal --hidden 37 --updates 40
 all_equal --hidden 33 --layers 2 --embed 9 --activation relu --updates 20 \
     --sampling random --valid-fraction 0.1
 all_equal --hidden 19 --cell none --context 3 --updates 20
+all_equal --cell lstm --hidden 43 --proj 19 --layers 2 --embed 19 --tie \
+    --updates 12 --dropout 0.3 --weight-drop 0.2
+all_equal --cell gru --hidden 35 --layers 3 --updates 12 --dropout 0.4 --locked
+all_equal --cell gru --reset before --hidden 33 --updates 12
 all_equal --hidden 18 --level word --updates 20 --optimizer sgd
 
 # Another seed is another model.

@@ -76,11 +76,7 @@ refused 2 '--top-p' sample m --top-p 1.5
 refused 2 "'--json' is too much" info -- a --json
 
 # What is planned, but not there.
-for option in '--cell lstm' '--cell gru' '--proj 3' '--dropout 0.5' --tie \
-    '--dtype bf16'; do
-    # shellcheck disable=SC2086
-    refused 2 'is not built yet' train x -o y $option
-done
+refused 2 'is not built yet' train x -o y --dtype bf16
 
 # Options that mean nothing together.
 refused 2 '--gamma means nothing with --schedule constant' \
@@ -88,6 +84,19 @@ refused 2 '--gamma means nothing with --schedule constant' \
 refused 2 '--context means nothing with --cell elman' train x -o y --context 3
 refused 2 '--momentum means nothing with --optimizer adam' \
     train x -o y --momentum 0.5 --optimizer adam
+refused 2 '--proj means nothing with --cell gru' \
+    train x -o y --cell gru --proj 3
+refused 2 '--reset means nothing with --cell elman' \
+    train x -o y --reset before
+refused 2 '--activation is of --cell elman' \
+    train x -o y --cell lstm --activation tanh
+refused 2 '--proj 256 is not below --hidden 256' \
+    train x -o y --cell lstm --proj 256
+refused 2 '--tie needs --embed 256' train x -o y --tie --embed 128
+refused 2 '--locked says nothing without --dropout' train x -o y --locked
+refused 2 '--weight-drop is of recurrent weights' \
+    train x -o y --cell none --weight-drop 0.5
+refused 2 '--stop-after needs a validation' train x -o y --stop-after 2
 refused 2 'the run would not end' train x -o y --epochs 0
 refused 2 '--valid and --valid-fraction' \
     train x -o y --valid v --valid-fraction 0.1

@@ -53,4 +53,8 @@ survives 3 --hidden 100 --batch 4 --steps 20 --epochs 3 --valid-fraction 0.1 \
 survives 1 --hidden 64 --batch 4 --steps 20 --epochs 2 --sampling random
 survives 7 --hidden 100 --batch 4 --steps 20 --epochs 2 --cell none \
     --context 3 --optimizer momentum --lr 0.05
+survives 2 --hidden 40 --batch 4 --steps 20 --epochs 2 --cell lstm --layers 2 \
+    --proj 24 --embed 24 --tie --dropout 0.3 --weight-drop 0.1
+survives 5 --hidden 64 --batch 4 --steps 20 --epochs 3 --cell gru --layers 2 \
+    --dropout 0.3 --locked --valid-fraction 0.1 --stop-after 9
 exit 0

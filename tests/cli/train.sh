@@ -150,4 +150,12 @@ valid_json out
 [ "$(json level out)" = c ] || fail '--isa is not obeyed'
 ELMAN_ISA=c expect 0 "$ELMAN" info --json
 [ "$(json level out)" = c ] || fail 'ELMAN_ISA is not obeyed'
+# A run that does not get better is stopped early, with the best model kept.
+make_text noise.txt 60 3
+expect 0 "$ELMAN" train noise.txt -o best --hidden 24 --batch 4 --steps 15 \
+    --epochs 60 --valid-fraction 0.2 --schedule constant --lr 0.02 --quiet \
+    --stop-after 3 --json --log log
+[ "$(json epochs out)" -eq $(($(json best_epoch out) + 3)) ] ||
+    fail 'the run did not stop 3 validations after its best'
+[ "$(json epochs out)" -lt 60 ] || fail 'the run did not stop early'
 exit 0
