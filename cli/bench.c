@@ -6,8 +6,9 @@
  *   T  forward and backward with gradients of inputs and weights, and the
  *      packing of the weights that follows an update
  *
- * FLOPs are those of the matrix products, 2 B H (I + H) a step and layer,
- * three times that for training. */
+ * FLOPs are those of the matrix products, 2 B G H (I + H) a step, layer and
+ * direction, G gates; three times that for training. */
+#include "bench.h"
 #include "cli.h"
 #include "options.h"
 
@@ -24,7 +25,7 @@ typedef struct bench_options {
 /* clang-format off */
 static const option table[] = {
     {OPTION_TEXT, 0, "workload", AT(workload), "NAME",
-     .help = "only this one (default: all)"},
+     .help = "only this one (default: all but `lengths`)"},
     {OPTION_CHOICE, 0, "dtype", AT(dtype), .choices = "f32|f64",
      .later = "bf16", .initial = "f32", .help = "arithmetic"},
     {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
@@ -51,30 +52,53 @@ typedef enum purpose { STEP, INFER, TRAIN } purpose;
 typedef struct workload {
     const char *name;
     purpose purpose;
+    elman_cell cell;
     elman_activation activation;
     int64_t input, hidden;
-    int layers;
+    int layers, directions;
     int64_t batch, steps;
 } workload;
 
+#define TANH ELMAN_CELL_ELMAN, ELMAN_TANH
+#define RELU ELMAN_CELL_ELMAN, ELMAN_RELU
+#define LSTM ELMAN_CELL_LSTM, ELMAN_TANH
+#define GRU ELMAN_CELL_GRU, ELMAN_TANH
+
 static const workload workloads[] = {
-    {"S1", STEP, ELMAN_TANH, 64, 256, 1, 1, 1},
-    {"Q4", INFER, ELMAN_TANH, 512, 512, 1, 32, 35},
-    {"T1", TRAIN, ELMAN_TANH, 28, 512, 1, 32, 35},
-    {"T5", TRAIN, ELMAN_RELU, 20, 50, 2, 32, 3},
+    {"S1", STEP, TANH, 64, 256, 1, 1, 1, 1},
+    {"S2", STEP, GRU, 64, 128, 1, 1, 1, 1},
+    {"S3", STEP, LSTM, 128, 512, 2, 1, 1, 1},
+    {"S4", STEP, LSTM, 1, 32, 1, 1, 1, 1},
+    {"Q1", INFER, LSTM, 512, 512, 1, 1, 1, 100},
+    {"Q2", INFER, LSTM, 650, 650, 2, 1, 20, 35},
+    {"Q3", INFER, GRU, 1024, 1024, 1, 1, 64, 50},
+    {"Q4", INFER, TANH, 512, 512, 1, 1, 32, 35},
+    {"Q5", INFER, LSTM, 128, 256, 2, 2, 16, 100},
+    {"T1", TRAIN, TANH, 28, 512, 1, 1, 32, 35},
+    {"T2", TRAIN, LSTM, 65, 512, 2, 1, 50, 50},
+    {"T3", TRAIN, LSTM, 650, 650, 2, 1, 20, 35},
+    {"T4", TRAIN, GRU, 1024, 1024, 1, 1, 64, 50},
+    {"T5", TRAIN, RELU, 20, 50, 2, 1, 32, 3},
+    {"T6", TRAIN, LSTM, 256, 256, 1, 1, 64, 1000},
 };
 enum { WORKLOADS = sizeof workloads / sizeof *workloads };
 
 enum { RUNS_MOST = 2000, RUNS_LEAST = 5, CALLS_A_RUN = 200 };
 static const double seconds_a_workload = 3;
 
+static const char lengths[] = "lengths";
+
 static double flops(const workload *w)
 {
     const double B = (double)w->batch, H = (double)w->hidden;
-    const double first = 2 * B * H * ((double)w->input + H);
-    const double others = 2 * B * H * (H + H) * (w->layers - 1);
+    const double G = w->cell == ELMAN_CELL_LSTM  ? 4
+                     : w->cell == ELMAN_CELL_GRU ? 3
+                                                 : 1;
+    const double first = (double)w->input + H;
+    const double others = (w->directions * H + H) * (w->layers - 1);
 
-    return (first + others) * (double)w->steps * (w->purpose == TRAIN ? 3 : 1);
+    return 2 * B * G * H * (first + others) * w->directions * (double)w->steps *
+           (w->purpose == TRAIN ? 3 : 1);
 }
 
 /* ---- One workload, ready to run ------------------------------------------*/
@@ -90,7 +114,7 @@ typedef struct bench {
 } bench;
 
 /* Numbers uniform in [-1, 1). */
-static void *draw(elman_dtype dtype, int64_t count, uint64_t stream)
+void *bench_draw(elman_dtype dtype, int64_t count, uint64_t stream)
 {
     void *block = malloc((size_t)count * elman_dtype_size(dtype));
 
@@ -124,11 +148,13 @@ static int bench_make(bench *b, elman_context *context, const workload *w,
     const int64_t rows = w->batch * w->steps;
 
     *b = (bench){.w = w, .dtype = dtype};
+    rnn.cell = w->cell;
     rnn.activation = w->activation;
     rnn.dtype = dtype;
     rnn.input = w->input;
     rnn.hidden = w->hidden;
     rnn.layers = w->layers;
+    rnn.bidirectional = w->directions == 2;
     rnn.inference_only = w->purpose != TRAIN;
     if (elman_rnn_create(context, &rnn, &b->rnn) != ELMAN_OK)
         return complain_library();
@@ -144,11 +170,12 @@ static int bench_make(bench *b, elman_context *context, const workload *w,
 
     const int64_t parameters = elman_rnn_parameters(b->rnn);
     b->grad_bytes = (size_t)parameters * elman_dtype_size(dtype);
-    b->x = draw(dtype, rows * w->input, 1);
-    b->y = draw(dtype, rows * w->hidden, 2);
-    b->dy = draw(dtype, rows * w->hidden, 3);
-    b->dx = draw(dtype, rows * w->input, 4);
-    b->grad = draw(dtype, parameters, 5);
+    const int64_t outputs = rows * w->hidden * w->directions;
+    b->x = bench_draw(dtype, rows * w->input, 1);
+    b->y = bench_draw(dtype, outputs, 2);
+    b->dy = bench_draw(dtype, outputs, 3);
+    b->dx = bench_draw(dtype, rows * w->input, 4);
+    b->grad = bench_draw(dtype, parameters, 5);
     if (b->x == NULL || b->y == NULL || b->dy == NULL || b->dx == NULL ||
         b->grad == NULL)
         return complain("memory ran out");
@@ -188,6 +215,12 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+double bench_median(double *numbers, int count)
+{
+    qsort(numbers, (size_t)count, sizeof *numbers, by_size);
+    return numbers[count / 2];
+}
+
 /* The median of the runs' seconds; the first run only warms up. */
 static int measure(bench *b, double *median)
 {
@@ -206,8 +239,7 @@ static int measure(bench *b, double *median)
         if (runs >= RUNS_LEAST && end - start >= seconds_a_workload)
             break;
     }
-    qsort(seconds, (size_t)runs, sizeof *seconds, by_size);
-    *median = seconds[runs / 2];
+    *median = bench_median(seconds, runs);
     if (b->w->purpose == STEP)
         *median /= CALLS_A_RUN;
     return DONE;
@@ -224,6 +256,21 @@ static void print_head(const bench_options *o, const elman_machine *m,
            "name", "dtype", "threads", "median us", "GFLOP/s", "% ceiling");
 }
 
+void bench_row(const bench_print *p, const char *name, double seconds,
+               double flops, const double *more, int count)
+{
+    const double gflops = flops / seconds / 1e9;
+
+    printf(p->tsv ? "%s\t%s\t%d\t%.3f\t%.2f\t%.2f"
+                  : "%-8s %-5s %7d %12.3f %9.2f %9.1f",
+           name, p->dtype == ELMAN_F64 ? "f64" : "f32", p->threads,
+           seconds * 1e6, gflops, 100 * gflops / p->ceiling);
+    for (int i = 0; i < count; i++)
+        printf(p->tsv ? "\t%.6g" : " %.6g", more[i]);
+    putchar('\n');
+    fflush(stdout);
+}
+
 static int bench_one(elman_context *context, const bench_options *o,
                      const workload *w, int threads, double ceiling)
 {
@@ -234,12 +281,8 @@ static int bench_one(elman_context *context, const bench_options *o,
     if (status == DONE)
         status = measure(&b, &median);
     if (status == DONE) {
-        const double gflops = flops(w) / median / 1e9;
-        printf(o->tsv ? "%s\t%s\t%d\t%.3f\t%.2f\t%.2f\n"
-                      : "%-8s %-5s %7d %12.3f %9.2f %9.1f\n",
-               w->name, o->dtype == ELMAN_F64 ? "f64" : "f32", threads,
-               median * 1e6, gflops, 100 * gflops / ceiling);
-        fflush(stdout);
+        const bench_print p = {o->tsv, (elman_dtype)o->dtype, threads, ceiling};
+        bench_row(&p, w->name, median, flops(w), NULL, 0);
     }
     bench_free(&b);
     return status;
@@ -251,9 +294,9 @@ static int unknown_workload(const char *name)
 
     for (int i = 0; i < WORKLOADS; i++) {
         const size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, i > 0 ? ", %s" : "%s",
-                 workloads[i].name);
+        snprintf(names + used, sizeof names - used, "%s, ", workloads[i].name);
     }
+    strcat(names, lengths);
     return complain_usage("bench", "--workload '%s' is not known (there is %s)",
                           name, names);
 }
@@ -272,6 +315,11 @@ static int bench_all(elman_context *context, const bench_options *o)
         if (o->workload == NULL || strcmp(o->workload, workloads[i].name) == 0)
             status =
                 bench_one(context, o, &workloads[i], machine.threads, ceiling);
+    const bench_print p = {o->tsv, (elman_dtype)o->dtype, machine.threads,
+                           ceiling};
+    if (status == DONE && o->workload != NULL &&
+        strcmp(o->workload, lengths) == 0)
+        status = bench_lengths(context, &p);
     return status;
 }
 
@@ -280,7 +328,7 @@ static int is_known(const char *name)
     for (int i = 0; i < WORKLOADS; i++)
         if (strcmp(name, workloads[i].name) == 0)
             return 1;
-    return 0;
+    return strcmp(name, lengths) == 0;
 }
 
 int cmd_bench(int argc, char **argv)
