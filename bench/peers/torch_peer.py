@@ -10,6 +10,9 @@ both alike; the last line is the median of the rounds' ratios.  PyTorch runs at
 its best setting for these sizes: its own threads, and a BLAS that does not
 fight them (OPENBLAS_NUM_THREADS=1 where PyTorch has threads of its own is
 tried against N, and the faster one is taken).
+
+Workload `lengths` is that of `elman bench --workload lengths`, forward and
+backward: PyTorch runs the same lengths packed, and all sequences whole.
 """
 import argparse
 import os
@@ -18,13 +21,67 @@ import subprocess
 import sys
 import time
 
-# name: input, hidden, layers, batch, steps, nonlinearity, training
+# name: cell, input, hidden, layers, directions, batch, steps, training
 WORKLOADS = {
-    "S1": (64, 256, 1, 1, 1, "tanh", False),
-    "Q4": (512, 512, 1, 32, 35, "tanh", False),
-    "T1": (28, 512, 1, 32, 35, "tanh", True),
-    "T5": (20, 50, 2, 32, 3, "relu", True),
+    "S1": ("tanh", 64, 256, 1, 1, 1, 1, False),
+    "S2": ("gru", 64, 128, 1, 1, 1, 1, False),
+    "S3": ("lstm", 128, 512, 2, 1, 1, 1, False),
+    "S4": ("lstm", 1, 32, 1, 1, 1, 1, False),
+    "Q1": ("lstm", 512, 512, 1, 1, 1, 100, False),
+    "Q2": ("lstm", 650, 650, 2, 1, 20, 35, False),
+    "Q3": ("gru", 1024, 1024, 1, 1, 64, 50, False),
+    "Q4": ("tanh", 512, 512, 1, 1, 32, 35, False),
+    "Q5": ("lstm", 128, 256, 2, 2, 16, 100, False),
+    "T1": ("tanh", 28, 512, 1, 1, 32, 35, True),
+    "T2": ("lstm", 65, 512, 2, 1, 50, 50, True),
+    "T3": ("lstm", 650, 650, 2, 1, 20, 35, True),
+    "T4": ("gru", 1024, 1024, 1, 1, 64, 50, True),
+    "T5": ("relu", 20, 50, 2, 1, 32, 3, True),
+    "T6": ("lstm", 256, 256, 1, 1, 64, 1000, True),
 }
+LENGTHS = "lengths"
+
+
+def network(cell, I, H, L, S):
+    import torch
+
+    if cell == "lstm":
+        return torch.nn.LSTM(I, H, L, bidirectional=S == 2)
+    if cell == "gru":
+        return torch.nn.GRU(I, H, L, bidirectional=S == 2)
+    return torch.nn.RNN(I, H, L, nonlinearity=cell, bidirectional=S == 2)
+
+
+def lengths_child(threads):
+    """Prints PyTorch's microseconds, packed and whole, of one run each."""
+    import torch
+    from torch.nn.utils.rnn import pack_padded_sequence
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(1)
+    T, B, H = 4000, 32, 256
+    rnn = torch.nn.LSTM(H, H)
+    lengths = torch.randint(1, T + 1, (B,))
+    x = torch.rand(T, B, H) * 2 - 1
+    x.requires_grad_()
+    dy = torch.rand(T, B, H) * 2 - 1
+
+    def packed():
+        y, _ = rnn(pack_padded_sequence(x, lengths, enforce_sorted=False))
+        rows = y.data.shape[0]
+        y.data.backward(dy.view(-1, H)[:rows])
+
+    def whole():
+        y, _ = rnn(x)
+        y.backward(dy)
+
+    times = []
+    for run in (packed, whole):
+        start = time.perf_counter()
+        run()
+        times.append(1e6 * (time.perf_counter() - start))
+    share = lengths.sum().item() / (T * B)
+    print(times[0], times[1], share)
 
 
 def child(name, threads):
@@ -33,11 +90,12 @@ def child(name, threads):
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    I, H, L, B, T, phi, training = WORKLOADS[name]
-    rnn = torch.nn.RNN(I, H, L, nonlinearity=phi)
+    cell, I, H, L, S, B, T, training = WORKLOADS[name]
+    rnn = network(cell, I, H, L, S)
     x = torch.randn(T, B, I, requires_grad=training)
-    dy = torch.randn(T, B, H)
-    h = torch.zeros(L, B, H)
+    dy = torch.randn(T, B, S * H)
+    h = torch.zeros(L * S, B, H)
+    h = (h, h) if cell == "lstm" else h
 
     def train():
         x.grad = None
@@ -71,6 +129,28 @@ def torch_time(name, threads, blas):
     return float(out)
 
 
+def compare_lengths(program, threads):
+    env = dict(os.environ, OMP_NUM_THREADS=str(threads),
+               OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    out = subprocess.run(
+        [sys.executable, __file__, "--child", LENGTHS,
+         "--threads", str(threads)],
+        env=env, check=True, capture_output=True, text=True).stdout
+    packed, whole, share = map(float, out.split())
+    print("# us\tus, all lengths T\tratio\tsum of lengths / (B T)")
+    print(f"PyTorch\t{packed:.0f}\t{whole:.0f}\t{packed / whole:.3f}"
+          f"\t{share:.3f}")
+    out = subprocess.run(
+        [program, "bench", "--tsv", "--workload", LENGTHS,
+         "--threads", str(threads)],
+        check=True, capture_output=True, text=True).stdout
+    for line in out.splitlines():
+        f = line.split("\t")
+        if f[0] == "lengths-training":
+            print(f"elman\t{float(f[3]):.0f}\t{float(f[6]):.0f}"
+                  f"\t{float(f[7]):.3f}\t{float(f[8]):.3f}")
+
+
 def elman_time(program, name, threads):
     out = subprocess.run(
         [program, "bench", "--tsv", "--workload", name,
@@ -86,11 +166,14 @@ def elman_time(program, name, threads):
 def main():
     a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     a.add_argument("--elman", default="build/release/elman")
-    a.add_argument("--workload", default="T1", choices=WORKLOADS)
+    a.add_argument("--workload", default="T1", choices=[*WORKLOADS, LENGTHS])
     a.add_argument("--threads", type=int, default=1)
     a.add_argument("--rounds", type=int, default=7)
-    a.add_argument("--child", choices=WORKLOADS, help=argparse.SUPPRESS)
+    a.add_argument("--child", choices=[*WORKLOADS, LENGTHS], help=argparse.SUPPRESS)
     o = a.parse_args()
+    if o.child == LENGTHS:
+        lengths_child(o.threads)
+        return
     if o.child:
         child(o.child, o.threads)
         return
@@ -99,6 +182,9 @@ def main():
     except ImportError:
         sys.exit("PyTorch is not installed (make deps-torch)")
     print(f"# PyTorch {torch.__version__}, {o.workload}, {o.threads} threads")
+    if o.workload == LENGTHS:
+        compare_lengths(o.elman, o.threads)
+        return
     blas = {1, o.threads}
     print("# elman us\tPyTorch us\tPyTorch/elman\telman % of ceiling")
     ratios = []
