@@ -33,11 +33,10 @@ static const grammar info_grammar = {
     .most = 1,
 };
 
-static const char *const cells[] = {
-    [ELMAN_CELL_ELMAN] = "elman",
-    [ELMAN_CELL_NONE] = "none",
-    [ELMAN_CELL_LSTM] = "lstm",
-    [ELMAN_CELL_GRU] = "gru"};
+static const char *const cells[] = {[ELMAN_CELL_ELMAN] = "elman",
+                                    [ELMAN_CELL_NONE] = "none",
+                                    [ELMAN_CELL_LSTM] = "lstm",
+                                    [ELMAN_CELL_GRU] = "gru"};
 static const char *const activations[] = {
     [ELMAN_TANH] = "tanh", [ELMAN_RELU] = "relu"};
 static const char *const dtypes[] = {[ELMAN_F32] = "f32", [ELMAN_F64] = "f64"};

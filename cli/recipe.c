@@ -248,8 +248,7 @@ static int check_network(const recipe *r, const arguments *a)
         return complain_usage(command, "--activation is of --cell elman and "
                                        "--cell none");
     if (r->proj > 0 && r->proj >= r->hidden)
-        return complain_usage(command,
-                              "--proj %lld is not below --hidden %lld",
+        return complain_usage(command, "--proj %lld is not below --hidden %lld",
                               (long long)r->proj, (long long)r->hidden);
     if (r->tie && r->embed != output_size(r))
         return complain_usage(command,

@@ -30,9 +30,9 @@ tinyshakespeare)
     }
     size=$(wc -c <"$data/tinyshakespeare/input.txt")
     train=$((size * 95 / 100))
-    head -c $train "$data/tinyshakespeare/input.txt" >$name.train.txt
-    tail -c +$((train + 1)) "$data/tinyshakespeare/input.txt" >$name.valid.txt
-    cp $name.valid.txt $name.test.txt
+    head -c "$train" "$data/tinyshakespeare/input.txt" >"$name.train.txt"
+    tail -c +$((train + 1)) "$data/tinyshakespeare/input.txt" >"$name.valid.txt"
+    cp "$name.valid.txt" "$name.test.txt"
     set -- --cell lstm --hidden 512 --layers 2 --embed 128 --dropout 0.4 \
         --optimizer adam --lr 0.002 --clip 1 --batch 64 --steps 64 --epochs 14
     ;;
@@ -41,10 +41,10 @@ wikitext2)
         echo "run.sh: no $data/wikitext-2/train.txt.gz" >&2
         exit 1
     }
-    gzip -dc "$data/wikitext-2/train.txt.gz" >$name.train.txt
-    cp "$data/wikitext-2/valid.txt" $name.valid.txt
-    cp "$data/wikitext-2/test.txt" $name.test.txt
-    chmod u+w $name.valid.txt $name.test.txt
+    gzip -dc "$data/wikitext-2/train.txt.gz" >"$name.train.txt"
+    cp "$data/wikitext-2/valid.txt" "$name.valid.txt"
+    cp "$data/wikitext-2/test.txt" "$name.test.txt"
+    chmod u+w "$name.valid.txt" "$name.test.txt"
     set -- --level word --vocab-size 10000 --cell lstm --hidden 200 \
         --layers 2 --tie --dropout 0.2 --optimizer adam --lr 0.002 --clip 1 \
         --batch 20 --steps 35 --epochs 10
@@ -57,32 +57,32 @@ esac
 
 command="elman train $name.train.txt -o $name.safetensors $* --valid $name.valid.txt"
 resume=
-[ ! -e $name.checkpoint ] || resume="--resume $name.checkpoint"
+[ ! -e "$name.checkpoint" ] || resume="--resume $name.checkpoint"
 
 # Seconds are added up over all the pieces of a run.
 begin=$(date +%s)
 note() {
-    echo $(($(date +%s) - begin)) >>$name.seconds
+    echo $(($(date +%s) - begin)) >>"$name.seconds"
 }
 trap note EXIT
 # shellcheck disable=SC2086
-"$ELMAN" train $name.train.txt -o $name.safetensors "$@" \
-    --valid $name.valid.txt --log $name.log --checkpoint $name.checkpoint \
+"$ELMAN" train "$name.train.txt" -o "$name.safetensors" "$@" \
+    --valid "$name.valid.txt" --log "$name.log" --checkpoint "$name.checkpoint" \
     --threads "$THREADS" $resume
 trap - EXIT
 note
-seconds=$(awk '{ s += $1 } END { print s }' $name.seconds)
+seconds=$(awk '{ s += $1 } END { print s }' "$name.seconds")
 
-"$ELMAN" eval $name.safetensors $name.test.txt --threads "$THREADS" --json \
-    >$name.json
+"$ELMAN" eval "$name.safetensors" "$name.test.txt" --threads "$THREADS" --json \
+    >"$name.json"
 value() {
-    sed "s/.*\"$1\": *\([^,}]*\).*/\1/" $name.json
+    sed "s/.*\"$1\": *\([^,}]*\).*/\1/" "$name.json"
 }
 [ -f "$results" ] ||
     printf '# name\tfigure\tunit\tseconds\tthreads\tdtype\tcommand\n' >"$results"
 grep -v "^$name-" "$results" >results.new || true
 tab=$(printf '\t')
-if [ $name = wikitext2 ]; then
+if [ "$name" = wikitext2 ]; then
     row="$name-perplexity$tab$(value perplexity)${tab}perplexity"
 else
     row="$name-nats$tab$(value nats_per_token)${tab}nats per character"

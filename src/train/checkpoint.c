@@ -301,7 +301,8 @@ static elman_status restore(elman_trainer *t, const elman_tensors *file,
             s = take_ids(t->state, file, path, ids);
     }
     if (!s && (t->counters.update < 0 || t->counters.tokens < 0 ||
-               t->counters.halvings < 0 || t->counters.waiting < 0 || t->optimizer->steps < 0))
+               t->counters.halvings < 0 || t->counters.waiting < 0 ||
+               t->optimizer->steps < 0))
         s = el_fail(ELMAN_EFORMAT, "%s: the counters are not sensible", path);
     if (!s)
         el_lm_pack(t->lm);

@@ -14,7 +14,7 @@ typedef struct el_counters {
     int64_t update; /* made so far */
     int64_t tokens; /* predicted so far */
     int64_t halvings, stalls;
-    int64_t waiting; /* validations since the best one */
+    int64_t waiting;    /* validations since the best one */
     int64_t best_epoch; /* 0: no validation yet */
     int64_t epoch_tokens;
 } el_counters;
