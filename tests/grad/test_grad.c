@@ -10,6 +10,7 @@
 #include "support/letters.h"
 #include "support/oracle_lm.h"
 #include "support/scratch.h"
+#include "support/sequences.h"
 #include "support/variants.h"
 #include "unit/test_folder.h"
 
@@ -38,8 +39,9 @@ static int end(void **state)
 /* The derivative of f(arg) by each of count numbers at x, compared. */
 typedef double objective(void *arg);
 
-static void check(const char *what, objective *f, void *arg, double *x,
-                  int64_t count, const double *gradient)
+static void check_within(const char *what, objective *f, void *arg, double *x,
+                         int64_t count, const double *gradient,
+                         double tolerance)
 {
     const double step = 1e-6;
     double *const slope = scratch_doubles(count);
@@ -52,7 +54,13 @@ static void check(const char *what, objective *f, void *arg, double *x,
         x[i] = was;
         slope[i] = (above - below) / (high - low);
     }
-    expect_near(what, ELMAN_F64, gradient, slope, count, 1e-6, 1e-2);
+    expect_near(what, ELMAN_F64, gradient, slope, count, tolerance, 1e-2);
+}
+
+static void check(const char *what, objective *f, void *arg, double *x,
+                  int64_t count, const double *gradient)
+{
+    check_within(what, f, arg, x, count, gradient, 1e-6);
 }
 
 /* A relu this far from its kink stays on its side of it. */
@@ -173,6 +181,124 @@ static void test_long_sequences(void **state)
                                  .bias = true});
 }
 
+/* ---- Every cell over sequences of any lengths ----------------------------*/
+
+typedef struct batch {
+    problem p;
+    elman_rnn *rnn;
+    elman_tape *tape;
+    answer a;
+} batch;
+
+static double times(const double *x, const double *y, int64_t count)
+{
+    double sum = 0;
+    for (int64_t i = 0; x && y && i < count; ++i)
+        sum += x[i] * y[i];
+    return sum;
+}
+
+/* sum(y dy) + sum(hT dhT) + sum(cT dcT) */
+static double batch_objective(void *arg)
+{
+    batch *const b = arg;
+    const problem *const p = &b->p;
+    elman_sequences q = ELMAN_SEQUENCES;
+    memcpy(elman_rnn_weights_begin(b->rnn), p->w,
+           (size_t)b->a.count[GRAD] * sizeof *p->w);
+    elman_rnn_weights_end(b->rnn);
+    q.steps = p->T;
+    q.batch = p->B;
+    q.lengths = p->lengths;
+    q.batch_first = p->batch_first;
+    q.x = p->desc.input > 0 ? p->x : NULL;
+    q.h0 = p->h0;
+    q.c0 = p->c0;
+    q.y = b->a.part[Y];
+    q.hT = b->a.part[HT];
+    q.cT = b->a.part[CT];
+    q.train = p->train;
+    q.seed = p->seed;
+    q.draw = p->draw;
+    must(elman_rnn_run(b->rnn, b->tape, &q));
+    return times(q.y, p->dy, b->a.count[Y]) +
+           times(q.hT, p->dhT, b->a.count[HT]) +
+           times(q.cT, p->dcT, b->a.count[CT]);
+}
+
+static void check_batch(problem *p)
+{
+    batch b = {.p = *p, .a = answer_room(p, ELMAN_F64)};
+    problem_try("gradients", p);
+    b.rnn = problem_rnn(plain, p, ELMAN_F64);
+    b.tape = problem_tape(b.rnn, p, 0);
+    problem_run(p, b.rnn, b.tape, 0, &b.a);
+    const struct {
+        const char *what;
+        double *x;
+        int part;
+    } all[] = {{"parameters", p->w, GRAD},
+               {"input", p->desc.input > 0 ? p->x : NULL, DX},
+               {"h0", p->h0, DH0},
+               {"c0", p->c0, DC0}};
+    for (int i = 0; i < 4; ++i)
+        if (all[i].x)
+            check_within(all[i].what, batch_objective, &b, all[i].x,
+                         b.a.count[all[i].part], b.a.part[all[i].part], 1e-5);
+    elman_tape_destroy(&b.tape);
+    elman_rnn_destroy(&b.rnn);
+    scratch_free(NULL);
+}
+
+static void test_sequences(void **state)
+{
+    (void)state;
+    draw d = {.stream = 85};
+    for (int i = 0; i < 80; ++i) {
+        problem p = problem_draw(&d, 6, 6);
+        p.B = p.B > 4 ? 4 : p.B;
+        if (p.desc.input > 4)
+            p.desc.input = 4;
+        const bool h0 = p.h0, dy = p.dy, dhT = p.dhT;
+        problem_fill(&p, &d);
+        p.h0 = h0 ? p.h0 : NULL;
+        p.c0 = h0 ? p.c0 : NULL;
+        p.dy = dy ? p.dy : NULL;
+        p.dhT = dhT ? p.dhT : NULL;
+        p.dcT = dhT ? p.dcT : NULL;
+        if (i % 3 == 0) {
+            p.desc.dropout = 0.4;
+            p.desc.locked = i % 2;
+            p.desc.weight_drop = i % 6 ? 0.3 : 0;
+            p.train = 1;
+            p.draw = (uint64_t)i;
+        }
+        check_batch(&p);
+    }
+}
+
+/* Chains of gradients are cut every 64 steps in both directions. */
+static void test_long_batches(void **state)
+{
+    (void)state;
+    draw d = {.stream = 86};
+    static const elman_cell cells[] = {ELMAN_CELL_LSTM, ELMAN_CELL_GRU};
+    for (int i = 0; i < 4; ++i) {
+        problem p = {.desc = ELMAN_RNN_DESC, .T = 130, .B = 3};
+        p.desc.cell = cells[i % 2];
+        p.desc.input = 2;
+        p.desc.hidden = 3;
+        p.desc.layers = 1;
+        p.desc.bidirectional = 1;
+        p.lengths = scratch(3, sizeof *p.lengths);
+        p.lengths[0] = i < 2 ? 64 : 130;
+        p.lengths[1] = 130;
+        p.lengths[2] = 65 + i;
+        problem_fill(&p, &d);
+        check_batch(&p);
+    }
+}
+
 /* ---- Cross-entropy -------------------------------------------------------*/
 
 typedef struct rows {
@@ -274,6 +400,8 @@ static void check_model(draw *d, elman_lm_desc desc, bool carried)
     m.batch.steps = T;
     m.batch.batch = B;
     m.batch.scale = 0.7;
+    m.batch.train = 1;
+    m.batch.draw = 3;
     m.before = m.batch;
     m.before.steps = carried ? 3 : 0;
     m.before.ids = m.before.targets = letters_ids(d, T * B, V, false);
@@ -314,6 +442,28 @@ static void test_recurrent_models(void **state)
     }
 }
 
+/* Every cell, tied, projected, and with dropout of all kinds. */
+static void test_other_models(void **state)
+{
+    (void)state;
+    draw d = {.stream = 87};
+    for (int i = 0; i < 24; ++i) {
+        elman_lm_desc desc = model_desc(2 * i);
+        desc.cell = i % 2 ? ELMAN_CELL_LSTM : ELMAN_CELL_GRU;
+        desc.hidden = 3 + i % 3;
+        desc.layers = 1 + i / 12;
+        desc.proj = i % 4 == 1 ? 2 : 0;
+        desc.reset_before = i % 4 == 2;
+        desc.tie = i % 3 == 0;
+        if (desc.tie)
+            desc.embed = desc.proj ? desc.proj : desc.hidden;
+        desc.dropout = i % 5 == 0 ? 0.3 : 0;
+        desc.locked = i % 10 == 5;
+        desc.weight_drop = i % 7 == 0 ? 0.3 : 0;
+        check_model(&d, desc, false);
+    }
+}
+
 static void test_models_without_state(void **state)
 {
     (void)state;
@@ -334,7 +484,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(stacks),           TEST(long_sequences),       TEST(cross_entropy),
-        TEST(recurrent_models), TEST(models_without_state),
+        TEST(recurrent_models), TEST(models_without_state), TEST(sequences),
+        TEST(long_batches),     TEST(other_models),
     };
     return cmocka_run_group_tests_name("grad", tests, begin, end);
 }

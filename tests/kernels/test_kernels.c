@@ -20,8 +20,8 @@
 enum {
     INPUT = 0,    /* fences of so many inputs, */
     EXPECTED = 6, /* of what the reference writes, */
-    GOT = 9,      /* and of what a level writes */
-    OUTPUTS = 3,
+    OUTPUTS = 5,
+    GOT = EXPECTED + OUTPUTS, /* and of what a level writes */
     FENCES = GOT + OUTPUTS,
     FLOATS = 1 << 19
 };
@@ -338,12 +338,12 @@ static void test_functions(void **state)
     }
 }
 
-enum { ADD, ADD_ROWS, ADD_ROWS_BY_INDEX, ADDS };
+enum { ADD, MUL, ADD_ROWS, ADD_ROWS_BY_INDEX, ADDS };
 
 static void check_add(draw *d, int way, ptrdiff_t rows, ptrdiff_t n,
                       numbers kind)
 {
-    static const char *const names[ADDS] = {"add", "add_rows",
+    static const char *const names[ADDS] = {"add", "mul", "add_rows",
                                             "add_rows by index"};
     const ptrdiff_t held = way == ADD_ROWS_BY_INDEX ? 16 : rows;
     const matrix x = input(0, d, held, n, kind);
@@ -360,6 +360,8 @@ static void check_add(draw *d, int way, ptrdiff_t rows, ptrdiff_t n,
         matrix_copy(&y, &from);
         if (way == ADD)
             kernels_of(level)->add(y.at, x.at, n);
+        else if (way == MUL)
+            kernels_of(level)->mul(y.at, x.at, n);
         else
             kernels_of(level)->add_rows(y.at, x.at, x.stride,
                                         way == ADD_ROWS_BY_INDEX ? index : NULL,
@@ -376,11 +378,88 @@ static void test_add(void **state)
         for (int i = 0; i < NUMBERS_KINDS; ++i) {
             const numbers kind = (numbers)i;
             check_add(&d, ADD, 1, n, kind);
+            check_add(&d, MUL, 1, n, kind);
             check_add(&d, ADD_ROWS, draw_below(&d, 12), n, kind);
             check_add(&d, ADD_ROWS_BY_INDEX, draw_below(&d, 40), n, kind);
         }
     check_add(&d, ADD_ROWS, 700, 700, NUMBERS_PLAIN);
     check_add(&d, ADD_ROWS_BY_INDEX, 3000, 129, NUMBERS_PLAIN);
+}
+
+/* ---- Gates ---------------------------------------------------------------*/
+
+typedef void gate_kernel(const el_gates *g);
+
+enum { GATE_KERNELS = 8 };
+static const char *const gate_names[GATE_KERNELS] = {
+    "lstm",      "lstm_back", "gru",          "gru_back",
+    "gru_reset", "gru_mix",   "gru_mix_back", "gru_reset_back"};
+
+static gate_kernel *gates_of(const el_kernels *k, int which)
+{
+    gate_kernel *const all[GATE_KERNELS] = {
+        k->lstm,      k->lstm_back, k->gru,          k->gru_back,
+        k->gru_reset, k->gru_mix,   k->gru_mix_back, k->gru_reset_back};
+    return all[which];
+}
+
+/* Gates of a row lie `gate` apart, those of the gradient `gate_da`; what lies
+ * between them, too, must be as it was. */
+static void check_gates(draw *d, int which, ptrdiff_t rows, ptrdiff_t units,
+                        numbers kind)
+{
+    enum { GATES, C, H, CARRY, DA };
+    const ptrdiff_t gate = any_stride(d, units), wide = any_stride(d, units);
+    const ptrdiff_t columns[OUTPUTS] = {3 * gate + units, units, units, units,
+                                        3 * wide + units};
+    const matrix before = input(0, d, rows, units, kind);
+    matrix from[OUTPUTS];
+    for (int i = 0; i < OUTPUTS; ++i)
+        from[i] = input(1 + i, d, rows, columns[i], kind);
+    for (int level = EL_LEVEL_C; level <= best; ++level) {
+        trying("%s %s: rows %td units %td, gates %td and %td apart, %s numbers",
+               gate_names[which], name_of(level), rows, units, gate, wide,
+               numbers_name[kind]);
+        matrix m[OUTPUTS];
+        for (int i = 0; i < OUTPUTS; ++i) {
+            m[i] = output(level, i, d, rows, columns[i],
+                          columns[i] + (i == GATES ? 3 : 0));
+            matrix_copy(&m[i], &from[i]);
+        }
+        /* dh is read where h would be written. */
+        const el_gates g = {.rows = rows,
+                            .units = units,
+                            .gates = m[GATES].at,
+                            .ld = m[GATES].stride,
+                            .gate = gate,
+                            .before = before.at,
+                            .ld_before = before.stride,
+                            .c = m[C].at,
+                            .ldc = m[C].stride,
+                            .h = m[H].at,
+                            .ldh = m[H].stride,
+                            .dh = from[H].at,
+                            .lddh = from[H].stride,
+                            .carry = m[CARRY].at,
+                            .ldcarry = m[CARRY].stride,
+                            .da = m[DA].at,
+                            .ldda = m[DA].stride,
+                            .gate_da = wide};
+        gates_of(kernels_of(level), which)(&g);
+        for (int i = 0; i < OUTPUTS; ++i)
+            check_output(level, i, &m[i]);
+    }
+}
+
+static void test_gates(void **state)
+{
+    (void)state;
+    draw d = {.stream = 11};
+    for (int which = 0; which < GATE_KERNELS; ++which)
+        for (ptrdiff_t units = 0; units <= 70; ++units)
+            for (int kind = 0; kind < NUMBERS_KINDS; ++kind)
+                check_gates(&d, which, 1 + draw_below(&d, 4), units,
+                            (numbers)kind);
 }
 
 static void test_sum_squares(void **state)
@@ -663,6 +742,7 @@ int main(void)
         TEST(tables), TEST(gemm),      TEST(gemm_large), TEST(gemm_empty),
         TEST(outer),  TEST(functions), TEST(add),        TEST(sum_squares),
         TEST(xent),   TEST(update),    TEST(packing),    TEST(probe),
+        TEST(gates),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
