@@ -36,20 +36,33 @@ int64_t el_layer_da_row(const el_layer *layer)
     return layer->ops->da_slots * layer->hidden;
 }
 
+static int64_t rec_count(const el_layer *layer)
+{
+    return el_packed_count(layer->ops->gates * layer->padded, layer->out);
+}
+
+static int64_t back_rec_count(const el_layer *layer)
+{
+    return el_packed_count(layer->out, layer->ops->gates * layer->hidden);
+}
+
+int64_t el_recurrent_count(const el_layer *layer)
+{
+    return rec_count(layer) + (layer->trainable ? back_rec_count(layer) : 0);
+}
+
 elman_status el_recurrent_create(const el_layer *layer, el_recurrent *out)
 {
     const elman_context *const c = layer->context;
     const size_t size = layer->k->size;
-    const int64_t G = layer->ops->gates, H = layer->hidden, P = layer->out;
     *out = (el_recurrent){0};
     if (!layer->recurrent)
         return ELMAN_OK;
     /* The GRU's way back is in two parts, each of whole panels. */
     const bool fine =
-        (out->rec =
-             el_alloc_array(c, el_packed_count(G * layer->padded, P), size)) &&
+        (out->rec = el_alloc_array(c, rec_count(layer), size)) &&
         (!layer->trainable ||
-         (out->back_rec = el_alloc_array(c, el_packed_count(P, G * H), size)));
+         (out->back_rec = el_alloc_array(c, back_rec_count(layer), size)));
     if (fine)
         return ELMAN_OK;
     el_recurrent_free(layer, out);

@@ -77,10 +77,12 @@ static void plan_back(plan *p, el_tape *t, int64_t rows)
         const int64_t n = el_layer_gates(layer) * H;
         want(p, &t->rec, s->count, 1, sizeof *t->rec);
         want(p, &t->w_hh, n, P, size);
-        for (int i = 0; i < s->count; ++i)
-            if (p->allocate && !p->failed)
+        for (int i = 0; i < s->count && !p->failed; ++i) {
+            p->bytes += el_recurrent_count(layer) * (int64_t)size;
+            if (p->allocate)
                 p->failed =
                     el_recurrent_create(&s->layers[i], &t->rec[i]) != ELMAN_OK;
+        }
     }
 }
 

@@ -213,6 +213,69 @@ static elman_status layers(scene *s)
     return status;
 }
 
+/* Everything that a network can have at once. */
+static elman_status all_of_a_network(scene *s)
+{
+    elman_rnn_desc desc = ELMAN_RNN_DESC;
+    desc.cell = ELMAN_CELL_LSTM;
+    desc.input = 3;
+    desc.hidden = 5;
+    desc.proj = 2;
+    desc.layers = 3;
+    desc.bidirectional = 1;
+    desc.dropout = 0.5;
+    desc.weight_drop = 0.5;
+    elman_rnn *rnn = NULL;
+    elman_tape *tape[2] = {NULL, NULL};
+    elman_tape_desc tape_desc = ELMAN_TAPE_DESC;
+    tape_desc.steps = 4;
+    tape_desc.batch = 2;
+    elman_status status = elman_rnn_create(s->context, &desc, &rnn);
+    for (int i = 0; i < 2 && !status; ++i) {
+        tape_desc.inference_only = i;
+        status = elman_tape_create(rnn, &tape_desc, &tape[i]);
+    }
+    const int64_t lengths[2] = {2, 4};
+    float x[24] = {0}, y[32] = {0};
+    elman_sequences q = ELMAN_SEQUENCES;
+    q.steps = 4;
+    q.batch = 2;
+    q.lengths = lengths;
+    q.x = x;
+    q.y = y;
+    for (int i = 1; i >= 0 && !status; --i) {
+        q.train = !i;
+        status = elman_rnn_run(rnn, tape[i], &q);
+    }
+    elman_gradients g = ELMAN_GRADIENTS;
+    g.dy = y;
+    g.grad = scratch(elman_rnn_parameters(rnn), sizeof(float));
+    if (!status)
+        status = elman_rnn_run_back(rnn, tape[0], &g);
+    elman_tape_destroy(&tape[0]);
+    elman_tape_destroy(&tape[1]);
+    elman_rnn_destroy(&rnn);
+    return status;
+}
+
+static elman_status states(scene *s)
+{
+    elman_rnn_desc desc = ELMAN_RNN_DESC;
+    desc.cell = ELMAN_CELL_LSTM;
+    desc.hidden = 5;
+    desc.proj = 2;
+    elman_rnn *rnn = NULL;
+    elman_state *state = NULL;
+    elman_status status = elman_rnn_create(s->context, &desc, &rnn);
+    if (!status)
+        status = elman_state_create(rnn, 2, &state);
+    if (!status)
+        status = elman_rnn_steps(rnn, state, 3, NULL, NULL);
+    elman_state_destroy(&state);
+    elman_rnn_destroy(&rnn);
+    return status;
+}
+
 static elman_status optimizers(scene *s)
 {
     elman_status status = ELMAN_OK;
@@ -322,6 +385,17 @@ static elman_status models(scene *s)
     desc.layers = 1;
     if (!status)
         status = model_of(s, &desc);
+    desc.cell = ELMAN_CELL_LSTM;
+    desc.proj = 3;
+    desc.tie = 1;
+    desc.layers = 2;
+    desc.dropout = desc.weight_drop = 0.5;
+    if (!status)
+        status = model_of(s, &desc);
+    desc = (elman_lm_desc)ELMAN_LM_DESC;
+    desc.hidden = 4;
+    desc.layers = 1;
+    desc.embed = 3;
     desc.cell = ELMAN_CELL_NONE;
     desc.context = 3;
     if (!status)
@@ -464,6 +538,8 @@ static elman_status describe(scene *s)
 PLAYED(one_context)
 PLAYED(threads)
 PLAYED(layers)
+PLAYED(all_of_a_network)
+PLAYED(states)
 PLAYED(optimizers)
 PLAYED(cross_entropy)
 PLAYED(ceiling)
@@ -506,10 +582,13 @@ static void test_checkpoints(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_context), TEST(threads),     TEST(layers),
-        TEST(optimizers),  TEST(ceiling),     TEST(cross_entropy),
-        TEST(texts),       TEST(models),      TEST(choose),
-        TEST(evaluate),    TEST(files),       TEST(make_trainer),
+        TEST(one_context), TEST(threads),
+        TEST(layers),      TEST(all_of_a_network),
+        TEST(states),      TEST(optimizers),
+        TEST(ceiling),     TEST(cross_entropy),
+        TEST(texts),       TEST(models),
+        TEST(choose),      TEST(evaluate),
+        TEST(files),       TEST(make_trainer),
         TEST(whole_epoch), TEST(checkpoints),
     };
     return cmocka_run_group_tests_name("alloc", tests, begin, end);
