@@ -83,7 +83,8 @@ static void pack_gates(const el_layer *layer, void *packed, const void *w,
     const el_kernels *const k = layer->k;
     const int64_t H = layer->hidden;
     for (int64_t g = 0; g < layer->ops->gates; ++g)
-        k->pack_rows(el_at(k, packed, g * layer->padded * columns),
+        el_pack_rows(layer->context, k,
+                     el_at(k, packed, g * layer->padded * columns),
                      el_at(k, w, g * H * columns), columns, H, columns);
 }
 
@@ -97,9 +98,10 @@ void el_recurrent_pack(const el_layer *layer, const el_recurrent *r,
         return;
     const int64_t together =
         layer->ops->gates == 3 ? 2 * H : layer->ops->gates * H;
-    k->pack_columns(r->back_rec, w_hh, P, P, together);
+    el_pack_columns(layer->context, k, r->back_rec, w_hh, P, P, together);
     if (layer->ops->gates == 3)
-        k->pack_columns(el_at(k, r->back_rec, el_packed_count(P, together)),
+        el_pack_columns(layer->context, k,
+                        el_at(k, r->back_rec, el_packed_count(P, together)),
                         el_at(k, w_hh, together * P), P, P, H);
 }
 
@@ -185,15 +187,15 @@ void el_layer_pack(el_layer *layer, const void *weights)
         k->transpose(el_at(k, layer->in, g * layer->padded), G * layer->padded,
                      el_at(k, w_ih, g * H * I), H, I);
     if (layer->back_in)
-        k->pack_columns(layer->back_in, w_ih, I, I, G * H);
+        el_pack_columns(layer->context, k, layer->back_in, w_ih, I, I, G * H);
     if (layer->recurrent)
         el_recurrent_pack(layer, &(el_recurrent){layer->rec, layer->back_rec},
                           el_at(k, weights, layer->w_hh));
     if (layer->proj > 0) {
         const void *const w_hr = el_at(k, weights, layer->w_hr);
-        k->pack_rows(layer->hr, w_hr, H, P, H);
+        el_pack_rows(layer->context, k, layer->hr, w_hr, H, P, H);
         if (layer->back_hr)
-            k->pack_columns(layer->back_hr, w_hr, H, H, P);
+            el_pack_columns(layer->context, k, layer->back_hr, w_hr, H, H, P);
     }
 }
 

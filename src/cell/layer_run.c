@@ -457,13 +457,13 @@ static void bias_gradient(const el_layer *layer, el_chain chain,
                   .grad = ih,
                   .grad2 = hh,
                   .scratch = back->scratch};
-    el_sum_gradient(k, &sum);
+    el_sum_gradient(layer->context, k, &sum);
     sum.n = H;
     for (int slot = 2; apart && slot < 4; ++slot) {
         sum.a = el_at(k, back->da, slot * H);
         sum.grad = el_at(k, slot == 2 ? ih : hh, 2 * H);
         sum.grad2 = NULL;
-        el_sum_gradient(k, &sum);
+        el_sum_gradient(layer->context, k, &sum);
     }
 }
 

@@ -73,6 +73,51 @@ void el_product(const elman_context *context, const el_kernels *k,
     el_team_run(context->team, parts, gemm_part, &s);
 }
 
+typedef struct packing {
+    const el_kernels *k;
+    void *packed;
+    const void *w;
+    int64_t ldw, n, depth;
+    int parts;
+    bool rows;
+} packing;
+
+static void pack_part(void *arg, int part)
+{
+    const packing *const p = arg;
+    const el_kernels *const k = p->k;
+    int64_t from, to;
+    el_share(p->n, EL_PANEL, p->parts, part, &from, &to);
+    void *const packed = el_at(k, p->packed, from * p->depth);
+    if (from < to && p->rows)
+        k->pack_rows(packed, el_at(k, p->w, from * p->ldw), p->ldw, to - from,
+                     p->depth);
+    else if (from < to)
+        k->pack_columns(packed, el_at(k, p->w, from), p->ldw, to - from,
+                        p->depth);
+}
+
+static void pack_all(const elman_context *context, packing p)
+{
+    p.parts =
+        el_team_parts(context->team, 50.0 * (double)p.n * (double)p.depth);
+    el_team_run(context->team, p.parts, pack_part, &p);
+}
+
+void el_pack_rows(const elman_context *context, const el_kernels *k,
+                  void *packed, const void *w, int64_t ldw, int64_t n,
+                  int64_t depth)
+{
+    pack_all(context, (packing){k, packed, w, ldw, n, depth, 1, true});
+}
+
+void el_pack_columns(const elman_context *context, const el_kernels *k,
+                     void *packed, const void *w, int64_t ldw, int64_t n,
+                     int64_t depth)
+{
+    pack_all(context, (packing){k, packed, w, ldw, n, depth, 1, false});
+}
+
 typedef struct blocks {
     int64_t rows, units;
     int parts;
@@ -254,22 +299,45 @@ void el_product_gradient(const elman_context *context, const el_kernels *k,
     el_team_run(context->team, parts, gradient_part, &job);
 }
 
-void el_sum_gradient(const el_kernels *k, const el_sum *sum)
+typedef struct sum_job {
+    const el_kernels *k;
+    const el_sum *sum;
+    int parts;
+} sum_job;
+
+static void sum_part(void *arg, int part)
 {
-    const int64_t n = sum->n;
+    const sum_job *const job = arg;
+    const el_kernels *const k = job->k;
+    const el_sum *const sum = job->sum;
     const el_run run = sum->chain.run;
+    int64_t from, to;
+    el_share(sum->n, EL_PANEL, job->parts, part, &from, &to);
+    const int64_t n = to - from;
+    if (n == 0)
+        return;
+    void *const total = el_at(k, sum->scratch, from);
     el_block block = {0};
     while (el_next_block(&sum->chain, &block)) {
-        memset(sum->scratch, 0, (size_t)n * k->size);
+        memset(total, 0, (size_t)n * k->size);
         for (int64_t s = 0; s < block.end - block.begin; ++s) {
             const int64_t step = el_block_step(&sum->chain, block, s);
-            k->add_rows(sum->scratch,
-                        el_at(k, sum->a, el_first_row(run, step) * sum->lda),
-                        sum->lda, NULL, el_active(run, step), n);
+            k->add_rows(
+                total,
+                el_at(k, sum->a, el_first_row(run, step) * sum->lda + from),
+                sum->lda, NULL, el_active(run, step), n);
         }
         if (sum->grad)
-            k->add(sum->grad, sum->scratch, n);
+            k->add(el_at(k, sum->grad, from), total, n);
         if (sum->grad2)
-            k->add(sum->grad2, sum->scratch, n);
+            k->add(el_at(k, sum->grad2, from), total, n);
     }
+}
+
+void el_sum_gradient(const elman_context *context, const el_kernels *k,
+                     const el_sum *sum)
+{
+    const double work = 20.0 * (double)el_rows(sum->chain.run) * (double)sum->n;
+    sum_job job = {k, sum, el_team_parts(context->team, work)};
+    el_team_run(context->team, job.parts, sum_part, &job);
 }

@@ -14,6 +14,14 @@ enum { EL_BLOCK_STEPS = 64 };
 void el_product(const elman_context *context, const el_kernels *k,
                 const el_gemm *g);
 
+/* kernels.h's pack_rows and pack_columns over the team. */
+void el_pack_rows(const elman_context *context, const el_kernels *k,
+                  void *packed, const void *w, int64_t ldw, int64_t n,
+                  int64_t depth);
+void el_pack_columns(const elman_context *context, const el_kernels *k,
+                     void *packed, const void *w, int64_t ldw, int64_t n,
+                     int64_t depth);
+
 /* Calls task for blocks [r0,r1) x [u0,u1) that make up rows x units, over the
  * team where so many operations are worth it; u0 is a multiple of EL_PANEL.
  * The same split for the same sizes, so that a thread meets the same weights
@@ -73,6 +81,7 @@ typedef struct el_sum {
     void *grad, *grad2;
     void *scratch;
 } el_sum;
-void el_sum_gradient(const el_kernels *k, const el_sum *sum);
+void el_sum_gradient(const elman_context *context, const el_kernels *k,
+                     const el_sum *sum);
 
 #endif

@@ -45,8 +45,9 @@ void el_decoder_free(el_decoder *d)
 void el_decoder_pack(el_decoder *d, const void *weights)
 {
     const void *const w = el_at(d->k, weights, d->weight);
-    d->k->pack_rows(d->out, w, d->hidden, d->classes, d->hidden);
-    d->k->pack_columns(d->back, w, d->hidden, d->hidden, d->classes);
+    el_pack_rows(d->context, d->k, d->out, w, d->hidden, d->classes, d->hidden);
+    el_pack_columns(d->context, d->k, d->back, w, d->hidden, d->hidden,
+                    d->classes);
     memcpy(d->bias_row, el_at(d->k, weights, d->bias),
            (size_t)d->classes * d->k->size);
 }
@@ -89,12 +90,13 @@ void el_decoder_backward(const el_decoder *d, el_run run, const void *h,
                                        .b = {.p = (void *)h, .ld = d->hidden},
                                        .grad = el_at(d->k, grad, d->weight),
                                        .scratch = scratch});
-    el_sum_gradient(d->k, &(el_sum){.chain = chain,
-                                    .n = d->classes,
-                                    .a = dlogits,
-                                    .lda = d->classes,
-                                    .grad = el_at(d->k, grad, d->bias),
-                                    .scratch = scratch});
+    el_sum_gradient(d->context, d->k,
+                    &(el_sum){.chain = chain,
+                              .n = d->classes,
+                              .a = dlogits,
+                              .lda = d->classes,
+                              .grad = el_at(d->k, grad, d->bias),
+                              .scratch = scratch});
 }
 
 size_t el_decoder_scratch(const el_decoder *d)

@@ -22,5 +22,7 @@ void EL_KERNEL(kernels)(el_kernels *table)
     table->xent = EL_KERNEL(xent);
     table->sum_squares = EL_KERNEL(sum_squares);
     table->update = EL_KERNEL(update);
+    table->pack_rows = EL_KERNEL(pack_rows);
+    table->pack_columns = EL_KERNEL(pack_columns);
     table->probe = EL_KERNEL(probe);
 }

@@ -19,7 +19,7 @@ enum { GROUP = 2 * VL }; /* columns */
  * where column group q begins at b + group_at[q]. */
 #define CHAIN(rows, groups)                                                    \
     for (ptrdiff_t k = 0; k < steps; ++k) {                                    \
-        vf x[2 * (groups)];                                                    \
+        vf x[8]; /* of a constant size: no stack that moves */                 \
         _Pragma("GCC unroll 8") for (int q = 0; q < (groups); ++q)             \
         {                                                                      \
             x[2 * q] = v_load_all(b + group_at[q]);                            \

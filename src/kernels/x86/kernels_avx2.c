@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "../tmpl/gates_tmpl.h"
+#include "../tmpl/packing_tmpl.h"
 #include "../tmpl/pointwise_tmpl.h"
 #include "../tmpl/products_tmpl.h"
 #include "../tmpl/overlay.h"

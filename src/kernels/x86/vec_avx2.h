@@ -124,6 +124,25 @@ V_INLINE vf v_scale(vf x, vf n)
     return _mm256_mul_ps(_mm256_mul_ps(x, _mm256_castsi256_ps(p)),
                          _mm256_castsi256_ps(q));
 }
+/* Row i, lane j becomes row j, lane i. */
+V_INLINE void v_transpose(vf r[VL])
+{
+    vf t[VL];
+    for (int i = 0; i < VL; i += 4) {
+        const vf a = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        const vf b = _mm256_unpackhi_ps(r[i], r[i + 1]);
+        const vf c = _mm256_unpacklo_ps(r[i + 2], r[i + 3]);
+        const vf d = _mm256_unpackhi_ps(r[i + 2], r[i + 3]);
+        t[i] = _mm256_shuffle_ps(a, c, 0x44);
+        t[i + 1] = _mm256_shuffle_ps(a, c, 0xee);
+        t[i + 2] = _mm256_shuffle_ps(b, d, 0x44);
+        t[i + 3] = _mm256_shuffle_ps(b, d, 0xee);
+    }
+    for (int i = 0; i < 4; ++i) {
+        r[i] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x20);
+        r[i + 4] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x31);
+    }
+}
 /* 2^n, n whole and between -126 and 127 */
 V_INLINE vf v_power(vf n)
 {

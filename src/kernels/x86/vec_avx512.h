@@ -116,6 +116,31 @@ V_INLINE vf v_scale(vf x, vf n)
     return _mm512_mul_ps(_mm512_mul_ps(x, _mm512_castsi512_ps(p)),
                          _mm512_castsi512_ps(q));
 }
+/* Row i, lane j becomes row j, lane i. */
+V_INLINE void v_transpose(vf r[VL])
+{
+    vf t[VL];
+    for (int i = 0; i < VL; i += 4) {
+        const vf a = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        const vf b = _mm512_unpackhi_ps(r[i], r[i + 1]);
+        const vf c = _mm512_unpacklo_ps(r[i + 2], r[i + 3]);
+        const vf d = _mm512_unpackhi_ps(r[i + 2], r[i + 3]);
+        t[i] = _mm512_shuffle_ps(a, c, 0x44);
+        t[i + 1] = _mm512_shuffle_ps(a, c, 0xee);
+        t[i + 2] = _mm512_shuffle_ps(b, d, 0x44);
+        t[i + 3] = _mm512_shuffle_ps(b, d, 0xee);
+    }
+    for (int i = 0; i < 4; ++i) {
+        const vf a = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88);
+        const vf b = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
+        const vf c = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88);
+        const vf d = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+        r[i] = _mm512_shuffle_f32x4(a, c, 0x88);
+        r[i + 8] = _mm512_shuffle_f32x4(a, c, 0xdd);
+        r[i + 4] = _mm512_shuffle_f32x4(b, d, 0x88);
+        r[i + 12] = _mm512_shuffle_f32x4(b, d, 0xdd);
+    }
+}
 /* 2^n, n whole and between -126 and 127 */
 V_INLINE vf v_power(vf n)
 {
