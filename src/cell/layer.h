@@ -94,6 +94,9 @@ typedef struct el_record {
     void *gather;   /* EL_GATHER_ROWS rows of I */
     int64_t window; /* steps that gates and m hold at once: all of them where
                      * the run is to be gone back through */
+    int64_t ahead;  /* steps whose products with the input are made at once: so
+                     * few that they are still near when the recurrence comes to
+                     * them; at most window */
 } el_record;
 enum { EL_GATHER_ROWS = 128 };
 
@@ -115,9 +118,10 @@ typedef struct el_layer_back {
     el_seq dx;          /* p is NULL if unwanted */
     bool dx_add;        /* dx is added to */
     el_states dh0, dc0; /* p is NULL if unwanted */
-    void *da;           /* [rows,da_row] out: the gradients of the sums that
-                         * the gates are functions of */
-    void *dproj;        /* [rows,P], where there is a projection */
+    void *da;           /* [rows of a block of steps,da_row]: the gradients of
+                         * the sums that the gates are functions of */
+    void *edge;         /* [B,da_row]: of the step before it */
+    void *dproj;        /* [rows of a block,P], where there is a projection */
     void *dh, *end;     /* [B,P] */
     void *dm, *carry;   /* [B,H] */
     void *gather;       /* EL_GATHER_ROWS rows of I */
@@ -127,5 +131,7 @@ typedef struct el_layer_back {
 void el_layer_backward(const el_layer *layer, el_run run, const el_input *input,
                        const el_record *record, const el_layer_back *back);
 size_t el_layer_scratch(const el_layer *layer, el_run run);
+/* Rows of a block of steps at most. */
+int64_t el_layer_back_rows(int64_t steps, int64_t batch);
 
 #endif

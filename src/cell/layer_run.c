@@ -170,18 +170,22 @@ void el_layer_forward(const el_layer *layer, el_run run, const el_input *input,
 {
     const el_kernels *const k = layer->k;
     const int64_t T = run.steps;
+    const bool all = record->window >= T;
     for (int64_t done = 0, some; done < T; done += some) {
-        some = T - done < record->window ? T - done : record->window;
+        some = T - done < record->ahead ? T - done : record->ahead;
         const int64_t from = layer->reverse ? T - done - some : done;
-        const int64_t base = el_first_row(run, from);
+        const int64_t first = el_first_row(run, from);
+        const int64_t base = all ? 0 : first;
         const el_input in = input_at(layer, run, input, from);
         const el_run piece = el_piece(run, from, from + some);
         if (record->gates)
-            project(layer, piece, &in, record->gather, record->gates,
+            project(layer, piece, &in, record->gather,
+                    el_at(k, record->gates,
+                          (first - base) * el_layer_gate_row(layer)),
                     el_layer_gate_row(layer), EL_PLAIN);
         else
             project(layer, piece, &in, record->gather,
-                    el_at(k, record->h, base * record->ldh), record->ldh,
+                    el_at(k, record->h, first * record->ldh), record->ldh,
                     layer->recurrent ? EL_PLAIN : phi(layer));
         for (int64_t i = 0; layer->recurrent && i < some; ++i)
             step_forward(layer, run, record, base,
@@ -245,24 +249,35 @@ static const void *arriving(const el_layer *layer, el_run run,
     return dh;
 }
 
+/* Where the way back stands: in which block of steps, whose rows begin with
+ * row `base` of the run. */
+typedef struct back_at {
+    el_block block;
+    int64_t base;
+} back_at;
+
 static void step_back(const el_layer *layer, el_run run,
                       const el_record *record, const el_layer_back *back,
-                      int64_t t, int64_t b0, int64_t b1)
+                      const back_at *at, int64_t t, int64_t b0, int64_t b1)
 {
     if (b0 == b1)
         return;
     const el_kernels *const k = layer->k;
     const int64_t H = layer->hidden, P = layer->out;
-    const int64_t da = el_layer_da_row(layer), row = el_first_row(run, t) + b0;
+    const int64_t da = el_layer_da_row(layer);
+    const int64_t row = el_first_row(run, t) + b0 - at->base;
     const bool more = layer->reverse ? t > 0 : b0 < el_active(run, t + 1);
-    const int64_t next = el_first_row(run, layer->reverse ? t - more : t + 1);
+    const int64_t next = layer->reverse ? t - 1 : t + 1;
     el_step_back s = {.step = step_at(layer, run, record, 0, t, b0, b1),
-                      .next =
-                          more ? el_at(k, back->da, (next + b0) * da) : NULL,
                       .da = el_at(k, back->da, row * da),
                       .dh = el_at(k, back->dh, b0 * P),
                       .dm = el_at(k, back->dm, b0 * H),
                       .carry = el_at(k, back->carry, b0 * H)};
+    if (more && next >= at->block.begin && next < at->block.end)
+        s.next =
+            el_at(k, back->da, (el_first_row(run, next) + b0 - at->base) * da);
+    else if (more)
+        s.next = el_at(k, back->edge, b0 * da);
     if (back->dproj)
         s.dproj = el_at(k, back->dproj, row * P);
     s.init = arriving(layer, run, back, t, b0, b1, !more, &s.ldinit);
@@ -287,77 +302,101 @@ static void states_out(const el_kernels *k, const el_states *to,
                (size_t)width * k->size);
 }
 
-static void walk_back(const el_layer *layer, el_run run,
-                      const el_record *record, const el_layer_back *back)
+static void begin_back(const el_layer *layer, el_run run,
+                       const el_layer_back *back)
 {
     const el_kernels *const k = layer->k;
-    const int64_t T = run.steps, P = layer->out;
+    const int64_t P = layer->out;
     states_in(k, &back->dhT, back->end, run.batch, P);
     if (layer->ops->has_c)
         states_in(k, &back->dcT, back->carry, run.batch, layer->hidden);
     if (layer->ops->carries)
         states_in(k, &back->dhT, back->carry, run.batch, P);
-    for (int64_t i = 0; i < T; ++i) {
-        const int64_t t = layer->reverse ? i : T - 1 - i;
+}
+
+/* dh_0 = what came past the products + da_1 W_hh, of ranks [b0,b1), whose first
+ * step is t.  No later step works in their rows of dh. */
+static void initial_states(const el_layer *layer, el_run run,
+                           const el_layer_back *back, const back_at *at,
+                           int64_t t, int64_t b0, int64_t b1)
+{
+    const el_kernels *const k = layer->k;
+    const int64_t P = layer->out;
+    const size_t bytes = (size_t)((b1 - b0) * P) * k->size;
+    void *const dh = el_at(k, back->dh, b0 * P);
+    if (b0 == b1)
+        return;
+    if (layer->ops->carries)
+        memcpy(dh, el_at(k, back->carry, b0 * P), bytes);
+    else
+        memset(dh, 0, bytes);
+    layer->ops->to_state(
+        layer, b1 - b0,
+        el_at(k, back->da,
+              (el_first_row(run, t) + b0 - at->base) * el_layer_da_row(layer)),
+        dh);
+}
+
+static void walk_back(const el_layer *layer, el_run run,
+                      const el_record *record, const el_layer_back *back,
+                      const back_at *at)
+{
+    const int64_t steps = at->block.end - at->block.begin;
+    const el_chain chain = {.run = run, .reverse = layer->reverse};
+    for (int64_t i = 0; i < steps; ++i) {
+        const int64_t t = el_block_step(&chain, at->block, i);
         const int64_t alive = el_active(run, t);
         const int64_t cut = el_active(run, t + 1);
-        step_back(layer, run, record, back, t, 0, cut);
-        step_back(layer, run, record, back, t, cut, alive);
+        step_back(layer, run, record, back, at, t, 0, cut);
+        step_back(layer, run, record, back, at, t, cut, alive);
+        if (back->dh0.p && layer->reverse)
+            initial_states(layer, run, back, at, t, cut, alive);
+        else if (back->dh0.p && t == 0)
+            initial_states(layer, run, back, at, t, 0, alive);
     }
 }
 
-/* dh_0 = what came past the products + da_1 W_hh, of each sequence's own
- * first step; of one without steps, dh_T. */
-static void initial_states(const el_layer *layer, el_run run,
-                           const el_layer_back *back)
+/* The rows of the block's last step, for the block that comes next. */
+static void keep_edge(const el_layer *layer, el_run run,
+                      const el_layer_back *back, const back_at *at)
 {
     const el_kernels *const k = layer->k;
-    const int64_t P = layer->out, da = el_layer_da_row(layer);
-    const int64_t begun = run.steps > 0 ? el_active(run, 0) : 0;
-    if (layer->ops->carries)
-        memcpy(back->dh, back->carry, (size_t)(run.batch * P) * k->size);
-    else
-        memset(back->dh, 0, (size_t)(run.batch * P) * k->size);
-    for (int64_t t = 0; t < run.steps; ++t) {
-        const int64_t b0 = layer->reverse ? el_active(run, t + 1) : 0;
-        const int64_t rows = el_active(run, t) - b0;
-        if (rows > 0)
-            layer->ops->to_state(
-                layer, rows,
-                el_at(k, back->da, (el_first_row(run, t) + b0) * da),
-                el_at(k, back->dh, b0 * P));
-        if (!layer->reverse)
-            break;
-    }
-    memcpy(el_at(k, back->dh, begun * P), el_at(k, back->end, begun * P),
-           (size_t)((run.batch - begun) * P) * k->size);
-    states_out(k, &back->dh0, back->dh, run.batch, P);
+    const int64_t da = el_layer_da_row(layer);
+    const int64_t t = layer->reverse ? at->block.end - 1 : at->block.begin;
+    if (layer->reverse ? at->block.end < run.steps : t > 0)
+        memcpy(back->edge,
+               el_at(k, back->da, (el_first_row(run, t) - at->base) * da),
+               (size_t)(el_active(run, t) * da) * k->size);
 }
 
 /* Without a recurrent part all steps are alike. */
 static void activation_back(const el_layer *layer, el_run run,
-                            const el_record *record, const el_layer_back *back)
+                            const el_record *record, const el_layer_back *back,
+                            const back_at *at)
 {
+    const el_kernels *const k = layer->k;
     const int64_t H = layer->hidden;
-    el_product(layer->context, layer->k,
-               &(el_gemm){.m = el_rows(run),
-                          .n = H,
-                          .a = back->da,
-                          .lda = H,
-                          .w = layer->in,
-                          .init = back->dy.p,
-                          .ldi = back->dy.ld,
-                          .c = back->da,
-                          .ldc = H,
-                          .epilogue = layer->activation == ELMAN_RELU
-                                          ? EL_DRELU
-                                          : EL_DTANH,
-                          .aux = record->h,
-                          .ldaux = record->ldh});
+    const void *const dy = back->dy.p;
+    el_product(
+        layer->context, k,
+        &(el_gemm){.m = el_rows(el_piece(run, at->block.begin, at->block.end)),
+                   .n = H,
+                   .a = back->da,
+                   .lda = H,
+                   .w = layer->in,
+                   .init = dy ? el_at(k, dy, at->base * back->dy.ld) : NULL,
+                   .ldi = back->dy.ld,
+                   .c = back->da,
+                   .ldc = H,
+                   .epilogue =
+                       layer->activation == ELMAN_RELU ? EL_DRELU : EL_DTANH,
+                   .aux = el_at(k, record->h, at->base * record->ldh),
+                   .ldaux = record->ldh});
 }
 
 /* ---- The gradients of the weights ------------------------------------------
- * Each is one product over all rows. */
+ * Each is one product over all rows of a block of steps, while they are near.
+ */
 
 static void input_gradient(const el_layer *layer, el_chain chain,
                            const el_input *input, const el_layer_back *back)
@@ -381,18 +420,21 @@ static void input_gradient(const el_layer *layer, el_chain chain,
     }
     assert(!chain.reverse && !chain.run.first);
     const int64_t vocab = I / layer->slots;
+    const int64_t begin = chain.part.begin;
+    const int32_t *const ids = input->ids + el_first_row(chain.run, begin);
     for (int64_t s = 0; s < layer->slots; ++s)
-        el_lookup_gradient(k, &(el_lookup_gradient_args){
-                                  .run = chain.run,
-                                  .vocab = vocab,
-                                  .n = n,
-                                  .ids = input->ids + s * input->ids_stride,
-                                  .a = back->da,
-                                  .lda = da,
-                                  .grad = el_at(k, grad, s * vocab),
-                                  .id_stride = 1,
-                                  .stride = I,
-                                  .scratch = back->scratch});
+        el_lookup_gradient(
+            k, &(el_lookup_gradient_args){
+                   .run = el_piece(chain.run, begin, chain.part.end),
+                   .vocab = vocab,
+                   .n = n,
+                   .ids = ids + s * input->ids_stride,
+                   .a = back->da,
+                   .lda = da,
+                   .grad = el_at(k, grad, s * vocab),
+                   .id_stride = 1,
+                   .stride = I,
+                   .scratch = back->scratch});
 }
 
 static void recurrent_gradient(const el_layer *layer, el_chain chain,
@@ -469,20 +511,23 @@ static void bias_gradient(const el_layer *layer, el_chain chain,
 
 /* dx = da W_ih */
 static void input_back(const el_layer *layer, el_run run,
-                       const el_layer_back *back)
+                       const el_layer_back *back, const back_at *at)
 {
     const el_kernels *const k = layer->k;
     const int64_t I = layer->input, da = el_layer_da_row(layer);
-    const el_seq *const dx = &back->dx;
-    el_gemm g = {.m = el_rows(run),
+    const el_run piece = el_piece(run, at->block.begin, at->block.end);
+    el_seq dx = back->dx;
+    dx.p =
+        el_at(k, dx.p, dx.step ? at->block.begin * dx.step : at->base * dx.ld);
+    el_gemm g = {.m = el_rows(piece),
                  .n = I,
                  .k = layer->ops->gates * layer->hidden,
                  .a = back->da,
                  .lda = da,
                  .w = layer->back_in,
-                 .c = dx->p,
-                 .ldc = dx->ld};
-    if (dx->step == 0) {
+                 .c = dx.p,
+                 .ldc = dx.ld};
+    if (dx.step == 0) {
         g.init = back->dx_add ? g.c : NULL;
         g.ldi = g.ldc;
         el_product(layer->context, k, &g);
@@ -494,9 +539,9 @@ static void input_back(const el_layer *layer, el_run run,
     g.init = back->dx_add ? g.c : NULL;
     /* The rows are fetched even where they are not added to: that counts
      * them. */
-    while ((g.m = move_rows(k, run, dx, I, g.c, false, &from)) > 0) {
+    while ((g.m = move_rows(k, piece, &dx, I, g.c, false, &from)) > 0) {
         el_product(layer->context, k, &g);
-        move_rows(k, run, dx, I, g.c, true, &to);
+        move_rows(k, piece, &dx, I, g.c, true, &to);
         g.a = el_at(k, g.a, g.m * da);
     }
 }
@@ -504,24 +549,41 @@ static void input_back(const el_layer *layer, el_run run,
 void el_layer_backward(const el_layer *layer, el_run run, const el_input *input,
                        const el_record *record, const el_layer_back *back)
 {
-    const el_chain chain = {run, layer->reverse};
-    if (layer->recurrent)
-        walk_back(layer, run, record, back);
-    else
-        activation_back(layer, run, record, back);
-    if (back->grad) {
-        input_gradient(layer, chain, input, back);
+    const el_kernels *const k = layer->k;
+    const int64_t P = layer->out;
+    el_chain chain = {.run = run, .reverse = layer->reverse};
+    back_at at = {0};
+    begin_back(layer, run, back);
+    while (el_next_block(&(el_chain){.run = run, .reverse = layer->reverse},
+                         &at.block)) {
+        at.base = el_first_row(run, at.block.begin);
+        chain.part = at.block;
         if (layer->recurrent)
-            recurrent_gradient(layer, chain, record, back);
-        if (layer->b_ih >= 0)
-            bias_gradient(layer, chain, back);
+            walk_back(layer, run, record, back, &at);
+        else
+            activation_back(layer, run, record, back, &at);
+        if (back->grad) {
+            input_gradient(layer, chain, input, back);
+            if (layer->recurrent)
+                recurrent_gradient(layer, chain, record, back);
+            if (layer->b_ih >= 0)
+                bias_gradient(layer, chain, back);
+        }
+        if (back->dx.p && layer->input > 0)
+            input_back(layer, run, back, &at);
+        keep_edge(layer, run, back, &at);
     }
-    if (back->dh0.p)
-        initial_states(layer, run, back);
-    if (back->dc0.p)
-        states_out(layer->k, &back->dc0, back->carry, run.batch, layer->hidden);
-    if (back->dx.p && layer->input > 0)
-        input_back(layer, run, back);
+    /* Sequences without a step. */
+    const int64_t begun = run.steps > 0 ? el_active(run, 0) : 0;
+    memcpy(el_at(k, back->dh, begun * P), el_at(k, back->end, begun * P),
+           (size_t)((run.batch - begun) * P) * k->size);
+    states_out(k, &back->dh0, back->dh, run.batch, P);
+    states_out(k, &back->dc0, back->carry, run.batch, layer->hidden);
+}
+
+int64_t el_layer_back_rows(int64_t steps, int64_t batch)
+{
+    return (steps < EL_BLOCK_STEPS ? steps : EL_BLOCK_STEPS) * batch;
 }
 
 size_t el_layer_scratch(const el_layer *layer, el_run run)

@@ -6,16 +6,35 @@
 
 bool el_next_block(const el_chain *chain, el_block *block)
 {
-    const int64_t steps = chain->run.steps;
+    const int64_t least = chain->part.begin;
+    const int64_t most =
+        chain->part.end > 0 ? chain->part.end : chain->run.steps;
+    const bool first = block->end == 0;
     if (chain->reverse) {
-        block->begin = block->end;
-        block->end += EL_BLOCK_STEPS;
-        block->end = block->end < steps ? block->end : steps;
+        block->begin = first ? least : block->end;
+        block->end = (block->begin / EL_BLOCK_STEPS + 1) * EL_BLOCK_STEPS;
+        block->end = block->end < most ? block->end : most;
     } else {
-        block->end = block->end == 0 ? steps : block->begin;
+        block->end = first ? most : block->begin;
         block->begin = (block->end - 1) / EL_BLOCK_STEPS * EL_BLOCK_STEPS;
+        block->begin = block->begin > least ? block->begin : least;
     }
     return block->begin < block->end;
+}
+
+/* The row, in what holds the rows of the chain's part, of a step's first. */
+static int64_t row_of(const el_chain *chain, int64_t step)
+{
+    return el_first_row(chain->run, step) -
+           el_first_row(chain->run, chain->part.begin);
+}
+
+/* How many rows the chain's part has. */
+static double rows_of(const el_chain *chain)
+{
+    const int64_t end =
+        chain->part.end > 0 ? chain->part.end : chain->run.steps;
+    return (double)row_of(chain, end);
 }
 
 typedef struct spread {
@@ -237,7 +256,7 @@ static void gradient_tile(const gradient_job *job, void *scratch, int64_t i0,
         outer.rows = 0;
         for (int64_t s = 0; s < block.end - block.begin; ++s) {
             const int64_t step = el_block_step(&g->chain, block, s);
-            const int64_t row = el_first_row(run, step);
+            const int64_t row = row_of(&g->chain, step);
             const int64_t rows = el_active(run, step);
             for (int64_t done = 0, some; done < rows; done += some) {
                 const int64_t room = SLICE - outer.rows;
@@ -292,8 +311,7 @@ size_t el_gradient_scratch(const elman_context *context, const el_kernels *k,
 void el_product_gradient(const elman_context *context, const el_kernels *k,
                          const el_gradient *g)
 {
-    const double work =
-        2.0 * (double)el_rows(g->chain.run) * (double)g->n * (double)g->m;
+    const double work = 2.0 * rows_of(&g->chain) * (double)g->n * (double)g->m;
     const int parts = el_team_parts(context->team, work);
     gradient_job job = {k, g, tile(parts, g->n, g->m), parts};
     el_team_run(context->team, parts, gradient_part, &job);
@@ -324,7 +342,7 @@ static void sum_part(void *arg, int part)
             const int64_t step = el_block_step(&sum->chain, block, s);
             k->add_rows(
                 total,
-                el_at(k, sum->a, el_first_row(run, step) * sum->lda + from),
+                el_at(k, sum->a, row_of(&sum->chain, step) * sum->lda + from),
                 sum->lda, NULL, el_active(run, step), n);
         }
         if (sum->grad)

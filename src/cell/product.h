@@ -34,16 +34,17 @@ void el_blocks(const elman_context *context, double operations, int64_t rows,
 /* The order in which back-propagation meets the steps, which is that of every
  * gradient chain: descending t, or ascending for the reverse direction; within
  * a step by ascending rank. */
+typedef struct el_block {
+    int64_t begin, end; /* steps */
+} el_block;
 typedef struct el_chain {
     el_run run;
     bool reverse;
+    el_block part; /* only these steps, cut where blocks are; {0}: all */
 } el_chain;
 
 /* Blocks of steps of a chain, in its order: begins with {0}, false at the end.
  */
-typedef struct el_block {
-    int64_t begin, end; /* steps */
-} el_block;
 bool el_next_block(const el_chain *chain, el_block *block);
 /* Step number i of a block in the chain's order. */
 static inline int64_t el_block_step(const el_chain *chain, el_block block,
@@ -58,11 +59,11 @@ static inline int64_t el_block_step(const el_chain *chain, el_block block,
 typedef struct el_gradient {
     el_chain chain;
     int64_t n, m;
-    const void *a; /* packed rows, */
+    const void *a; /* packed rows, those of the chain's part, */
     int64_t lda;   /* so far apart */
-    el_seq b;
-    el_when when; /* of b */
-    void *grad;   /* [n,m], dense */
+    el_seq b;      /* of the whole run */
+    el_when when;  /* of b */
+    void *grad;    /* [n,m], dense */
     void *scratch;
 } el_gradient;
 
@@ -76,7 +77,7 @@ void el_product_gradient(const elman_context *context, const el_kernels *k,
 typedef struct el_sum {
     el_chain chain;
     int64_t n;
-    const void *a;
+    const void *a; /* as el_gradient's */
     int64_t lda;
     void *grad, *grad2;
     void *scratch;

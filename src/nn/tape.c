@@ -56,9 +56,12 @@ static void plan_back(plan *p, el_tape *t, int64_t rows)
         scratch = wants > scratch ? wants : scratch;
     }
     want(p, &t->scratch, 1, (int64_t)scratch, 1);
-    want(p, &t->da, rows, el_layer_da_row(&s->layers[0]), size);
+    const int64_t near = el_layer_back_rows(t->most_steps, B);
+    want(p, &t->da, near, el_layer_da_row(&s->layers[0]), size);
+    if (near < rows)
+        want(p, &t->edge, B, el_layer_da_row(&s->layers[0]), size);
     if (d->proj > 0)
-        want(p, &t->dproj, rows, P, size);
+        want(p, &t->dproj, near, P, size);
     if (L > 1)
         want(p, &t->between[0], rows, s->width, size);
     if (L > 2 && S > 1)
@@ -168,6 +171,7 @@ static void point_records(el_tape *t)
         }
         r->gather = t->gather;
         r->window = t->window;
+        r->ahead = window_steps(t->window, B);
     }
 }
 
@@ -207,10 +211,10 @@ void el_tape_free(el_tape *t)
     for (int i = 0; t->rec && i < s->count; ++i)
         el_recurrent_free(&s->layers[i], &t->rec[i]);
     void *const blocks[] = {
-        t->h,     t->record, t->gates, t->m,          t->dropped,    t->rec,
-        t->w_hh,  t->da,     t->dproj, t->between[0], t->between[1], t->dh,
-        t->end,   t->dm,     t->carry, t->gather,     t->scratch,    t->first,
-        t->order, t->spare,  t->length};
+        t->h,     t->record, t->gates, t->m,     t->dropped,    t->rec,
+        t->w_hh,  t->edge,   t->da,    t->dproj, t->between[0], t->between[1],
+        t->dh,    t->end,    t->dm,    t->carry, t->gather,     t->scratch,
+        t->first, t->order,  t->spare, t->length};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; ++i)
         el_free(c, blocks[i]);
     *t = (el_tape){0};
@@ -578,6 +582,7 @@ void el_tape_backward(el_tape *t, const el_backward *b)
                 .dh0 = callers_states(t, b->dh0, i, P),
                 .dc0 = callers_states(t, t->record[i].c ? b->dc0 : NULL, i, H),
                 .da = t->da,
+                .edge = t->edge,
                 .dproj = t->dproj,
                 .dh = t->dh,
                 .end = t->end,

@@ -19,7 +19,7 @@ typedef struct el_tape {
     void **dropped;    /* [L]: what goes from layer to layer, NULL: h itself */
     el_recurrent *rec; /* [L*S], where weights are dropped */
     void *w_hh;        /* [G*H,P] likewise, to work in */
-    void *da, *dproj, *between[2], *dh, *end, *dm, *carry;
+    void *da, *edge, *dproj, *between[2], *dh, *end, *dm, *carry;
     void *gather, *scratch;
 
     /* Of the forward that is recorded. */

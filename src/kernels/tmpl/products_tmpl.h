@@ -17,8 +17,9 @@ enum { GROUP = 2 * VL }; /* columns */
 /* acc[i][v] is chained on over k = 0 ... steps-1 by
  *   a[i * a_row + k * a_step]  times  b[k * b_step + columns of v]
  * where column group q begins at b + group_at[q]. */
-#define CHAIN(rows, groups)                                                    \
+#define CHAIN(rows, groups, FORESEE)                                           \
     for (ptrdiff_t k = 0; k < steps; ++k) {                                    \
+        FORESEE                                                                \
         vf x[8]; /* of a constant size: no stack that moves */                 \
         _Pragma("GCC unroll 8") for (int q = 0; q < (groups); ++q)             \
         {                                                                      \
@@ -66,6 +67,18 @@ static void EL_KERNEL(finish)(const el_gemm *g, ptrdiff_t i0, ptrdiff_t rows,
         }
 }
 
+/* Panels are read once and from far away: each step asks for what comes some
+ * pages later, across the ends of pages, where the machine's own guesses end.
+ */
+enum { FAR = 128 * EL_PANEL };
+#define AHEAD(groups)                                                          \
+    _Pragma("GCC unroll 8") for (int q = 0; q < (groups); ++q)                 \
+    {                                                                          \
+        __builtin_prefetch(b + group_at[q] + FAR, 0, 2);                       \
+        if (GROUP * sizeof(float) > 64)                                        \
+            __builtin_prefetch(b + group_at[q] + FAR + VL, 0, 2);              \
+    }
+
 V_INLINE void gemm_tile(const int rows, const int groups, const el_gemm *g,
                         ptrdiff_t i0, ptrdiff_t j0)
 {
@@ -88,7 +101,7 @@ V_INLINE void gemm_tile(const int rows, const int groups, const el_gemm *g,
         EACH_ACCUMULATOR(rows, groups)
         acc[i][v] = v_zero();
     }
-    CHAIN(rows, groups)
+    CHAIN(rows, groups, AHEAD(groups))
     float *const c = (float *)g->c + i0 * g->ldc + j0;
     EACH_ACCUMULATOR(rows, groups)
     v_store(c + i * g->ldc + v * VL, v_tail(left - v * VL), acc[i][v]);
@@ -109,7 +122,7 @@ V_INLINE void outer_tile(const int rows, const int groups, const el_outer *o,
     vf acc[V_ROWS][8];
     EACH_ACCUMULATOR(rows, groups)
     acc[i][v] = v_load(c + i * o->ldc + v * VL, v_tail(left - v * VL));
-    CHAIN(rows, groups)
+    CHAIN(rows, groups, )
     EACH_ACCUMULATOR(rows, groups)
     v_store(c + i * o->ldc + v * VL, v_tail(left - v * VL), acc[i][v]);
 }
@@ -181,6 +194,24 @@ static ptrdiff_t EL_KERNEL(least)(ptrdiff_t a, ptrdiff_t b)
     return a < b ? a : b;
 }
 
+/* Asks for a tile of c, and of what it starts from, while the tile before it
+ * is worked on: they come from far away where there are many rows. */
+V_INLINE void foresee(const el_gemm *g, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j)
+{
+    const bool apart = g->init && g->init != g->c && g->ldi != 0;
+    for (ptrdiff_t i = i0; i < i1; ++i) {
+        const char *const c = (const char *)((float *)g->c + i * g->ldc + j);
+        __builtin_prefetch(c, 1);
+        __builtin_prefetch(c + 64, 1);
+        if (apart) {
+            const char *const init =
+                (const char *)((const float *)g->init + i * g->ldi + j);
+            __builtin_prefetch(init);
+            __builtin_prefetch(init + 64);
+        }
+    }
+}
+
 /* A chunk of rows of a stays in L2 while all panels pass over it; a panel is
  * used by all rows of the chunk. */
 static void EL_KERNEL(gemm)(const el_gemm *g)
@@ -188,13 +219,18 @@ static void EL_KERNEL(gemm)(const el_gemm *g)
     const ptrdiff_t chunk_floats = 64 * 1024;
     ptrdiff_t chunk = g->k > 0 ? chunk_floats / g->k : g->m;
     chunk = chunk < 4 * V_ROWS ? 4 * V_ROWS : chunk;
-    const ptrdiff_t span = g->m <= V_ROWS ? 4 * GROUP : GROUP;
+    const ptrdiff_t span = (g->m <= V_ROWS ? 4 : V_GROUPS(V_ROWS)) * GROUP;
     for (ptrdiff_t top = 0; top < g->m; top += chunk) {
         const ptrdiff_t bottom = EL_KERNEL(least)(top + chunk, g->m);
         for (ptrdiff_t j = 0; j < g->n; j += span) {
             const ptrdiff_t end = EL_KERNEL(least)(j + span, g->n);
             for (ptrdiff_t i = top, rows; i < bottom; i += rows) {
                 rows = EL_KERNEL(height)(bottom - i);
+                const bool more = i + rows < bottom;
+                const ptrdiff_t next = more ? i + rows : top;
+                if (more || end < g->n)
+                    foresee(g, next, EL_KERNEL(least)(next + rows, bottom),
+                            more ? j : end);
                 EL_KERNEL(gemm_block)(rows, g, i, j, end);
             }
         }
@@ -205,7 +241,7 @@ static void EL_KERNEL(gemm)(const el_gemm *g)
  * passes. */
 static void EL_KERNEL(outer)(const el_outer *o)
 {
-    const ptrdiff_t span = o->n <= V_ROWS ? 4 * GROUP : GROUP;
+    const ptrdiff_t span = (o->n <= V_ROWS ? 4 : V_GROUPS(V_ROWS)) * GROUP;
     for (ptrdiff_t j = 0; j < o->k; j += span) {
         const ptrdiff_t end = EL_KERNEL(least)(j + span, o->k);
         for (ptrdiff_t i = 0, rows; i < o->n; i += rows) {
@@ -218,22 +254,25 @@ static void EL_KERNEL(outer)(const el_outer *o)
 /* The inner loop of a product with all it reads in L1. */
 static double EL_KERNEL(probe)(void *data, double count)
 {
-    enum { STEPS = 128, ROWS = V_ROWS - 2 };
+    enum { STEPS = 128, ROWS = V_ROWS - 2, GROUPS = V_GROUPS(V_ROWS) };
     float *const a_first = data;
     float *const b_first = a_first + ROWS * STEPS;
     const ptrdiff_t steps = STEPS, a_row = STEPS, a_step = 1;
-    const ptrdiff_t b_step = GROUP, group_at[1] = {0};
+    const ptrdiff_t b_step = GROUPS * GROUP;
+    ptrdiff_t group_at[GROUPS];
+    for (int q = 0; q < GROUPS; ++q)
+        group_at[q] = q * GROUP;
     vf acc[V_ROWS][8];
-    EACH_ACCUMULATOR(ROWS, 1)
+    EACH_ACCUMULATOR(ROWS, GROUPS)
     acc[i][v] = v_zero();
     double done = 0;
     while (done < count) {
         const float *a = a_first, *b = b_first;
-        CHAIN(ROWS, 1)
-        done += (double)STEPS * ROWS * GROUP;
+        CHAIN(ROWS, GROUPS, )
+        done += (double)STEPS * ROWS * GROUPS * GROUP;
     }
-    EACH_ACCUMULATOR(ROWS, 1)
-    v_store_all(b_first + ((i * 2 + v) % STEPS) * VL,
+    EACH_ACCUMULATOR(ROWS, GROUPS)
+    v_store_all(b_first + ((i * 2 * GROUPS + v) % STEPS) * VL,
                 v_mul(acc[i][v], v_set(0x1p-20f)));
     return done;
 }
