@@ -2,9 +2,8 @@
 /* fuzz_safetensors.c - any bytes as a tensor file: what is taken can be read to
  * its last byte.
  *
- * The first 8 bytes are not the header's length here, but that of the data, so
- * that a header may change its length and still be read; with bit 63 set they
- * are what the file says, but for that bit. */
+ * The first 8 bytes are not the header's length here: see fuzz_header_length.
+ */
 #include "../unit/test_context.h"
 #include "../../src/io/safetensors.h"
 #include "../../src/tensor/dtype.h"
@@ -36,17 +35,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     elman_context *const context = test_context();
     elman_tensors *file;
-    uint64_t length;
     unsigned char *const bytes = el_alloc(context, size);
     FUZZ_CHECK(bytes);
     if (size > 0)
         memcpy(bytes, data, size);
-    if (size >= 8) {
-        memcpy(&length, bytes, 8);
-        length = length >> 63 ? length << 1 >> 1
-                              : size - 8 - (size_t)(length % (size - 7));
-        memcpy(bytes, &length, 8);
-    }
+    fuzz_header_length(bytes, size);
     const elman_status status =
         el_tensors_parse(context, "fuzz", bytes, size, &file);
     FUZZ_CHECK(status == ELMAN_OK || status == ELMAN_EFORMAT);

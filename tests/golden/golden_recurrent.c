@@ -121,6 +121,15 @@ static char *at(const golden *g, const void *block, int64_t offset)
     return (char *)block + offset * (int64_t)elman_dtype_size(g->dtype);
 }
 
+/* Room for what comes out: NaN until something does. */
+static void *nothing_yet(golden *g, int64_t count)
+{
+    void *const out = golden_reals(g, count);
+    if (out)
+        memset(out, 0xff, (size_t)count * elman_dtype_size(g->dtype));
+    return out;
+}
+
 static bool load_weights(golden *g, const net *n)
 {
     char *const weights = elman_rnn_weights_begin(n->rnn);
@@ -183,6 +192,33 @@ static bool check_gradients(golden *g, const net *n, const void *grad)
     return true;
 }
 
+/* Past a sequence's end the block [T,B,width] is 0, without any tolerance. */
+static bool zero_past_ends(golden *g, const net *n, const char *name,
+                           const void *block, int64_t width)
+{
+    const void *const zeros = golden_reals(g, width);
+    const size_t size = (size_t)width * elman_dtype_size(g->dtype);
+    if (!zeros || !block)
+        return false;
+    for (int64_t t = 0; n->lengths && t < n->T; ++t)
+        for (int64_t b = 0; b < n->B; ++b)
+            if (t >= n->lengths[b] &&
+                memcmp(at(g, block, (t * n->B + b) * width), zeros, size) != 0)
+                return golden_fail(g, "%s is not 0 past the end of sequence %d",
+                                   name, (int)b);
+    return true;
+}
+
+/* Both of what the file has and of what we got, which are close. */
+static bool close_and_zero(golden *g, const net *n, const char *name,
+                           const void *got, int64_t width)
+{
+    const int64_t shape[] = {n->T, n->B, width};
+    return golden_close(g, name, 3, shape, got, golden_usual(g)) &&
+           zero_past_ends(g, n, name, golden_input(g, name, 3, shape), width) &&
+           zero_past_ends(g, n, name, got, width);
+}
+
 static bool check_training(golden *g, net *n, elman_tape *tape)
 {
     const int64_t T = n->T, B = n->B, H = n->H, P = n->P, W = n->S * n->P;
@@ -196,31 +232,31 @@ static bool check_training(golden *g, net *n, elman_tape *tape)
     q.x = n->x;
     q.h0 = n->h0;
     q.c0 = n->c0;
-    q.y = n->y = golden_reals(g, T * B * W);
-    q.hT = n->hn = golden_reals(g, rows * B * P);
+    q.y = n->y = nothing_yet(g, T * B * W);
+    q.hT = n->hn = nothing_yet(g, rows * B * P);
     d.dy = golden_input(g, "dy", SHAPE(T, B, W));
     d.dhT = golden_input(g, "dhn", SHAPE(rows, B, P));
-    d.dx = golden_reals(g, T * B * n->D);
-    d.dh0 = golden_reals(g, rows * B * P);
+    d.dx = nothing_yet(g, T * B * n->D);
+    d.dh0 = nothing_yet(g, rows * B * P);
     d.grad = golden_reals(g, elman_rnn_parameters(n->rnn));
     if (!n->y || !n->hn || !d.dy || !d.dhT || !d.dx || !d.dh0 || !d.grad)
         return false;
     if (lstm) {
-        q.cT = n->cn = golden_reals(g, rows * B * H);
+        q.cT = n->cn = nothing_yet(g, rows * B * H);
         d.dcT = golden_input(g, "dcn", SHAPE(rows, B, H));
-        d.dc0 = golden_reals(g, rows * B * H);
+        d.dc0 = nothing_yet(g, rows * B * H);
         if (!n->cn || !d.dcT || !d.dc0)
             return false;
     }
     const double tolerance = golden_usual(g);
     return golden_called(g, "elman_rnn_run", elman_rnn_run(n->rnn, tape, &q)) &&
-           golden_close(g, "y", SHAPE(T, B, W), n->y, tolerance) &&
+           close_and_zero(g, n, "y", n->y, W) &&
            golden_close(g, "hn", SHAPE(rows, B, P), n->hn, tolerance) &&
            (!lstm ||
             golden_close(g, "cn", SHAPE(rows, B, H), n->cn, tolerance)) &&
            golden_called(g, "elman_rnn_run_back",
                          elman_rnn_run_back(n->rnn, tape, &d)) &&
-           golden_close(g, "grad.x", SHAPE(T, B, n->D), d.dx, tolerance) &&
+           close_and_zero(g, n, "grad.x", d.dx, n->D) &&
            (!n->h0 ||
             golden_close(g, "grad.h0", SHAPE(rows, B, P), d.dh0, tolerance)) &&
            (!n->c0 ||
@@ -258,7 +294,7 @@ static bool check_pieces(golden *g, const net *n, bool inference, int64_t cut)
     const int64_t rows = n->L * n->S, count = n->T * n->B * n->S * n->P;
     const int64_t hs = rows * n->B * n->P, cs = rows * n->B * n->H;
     const bool lstm = n->cell == ELMAN_CELL_LSTM;
-    void *const y = golden_reals(g, count);
+    void *const y = nothing_yet(g, count);
     void *const h = copy_state(g, n->h0, hs);
     void *const c = lstm ? copy_state(g, n->c0, cs) : NULL;
     elman_tape *tape;
@@ -285,9 +321,9 @@ static bool check_steps(golden *g, const net *n)
 {
     const int64_t row = n->B * n->P, hs = n->L * row;
     const bool lstm = n->cell == ELMAN_CELL_LSTM;
-    void *const y = golden_reals(g, n->T * row);
-    void *const h = golden_reals(g, hs);
-    void *const c = golden_reals(g, n->L * n->B * n->H);
+    void *const y = nothing_yet(g, n->T * row);
+    void *const h = nothing_yet(g, hs);
+    void *const c = nothing_yet(g, n->L * n->B * n->H);
     elman_state *state;
     if (!y || !h || !c ||
         !golden_called(g, "elman_state_create",

@@ -5,7 +5,8 @@
     python3 tests/golden/make_golden.py [FOLDER]
 
 README.md says what the files hold.  Only seeds go in, so that the same
-PyTorch writes the same files.
+PyTorch writes the same files, on a machine that has AVX-512: elsewhere OpenBLAS
+adds up in another order, and the last bits differ.
 """
 
 import json
@@ -13,8 +14,13 @@ import os
 import struct
 import sys
 
-import torch
-from torch import nn
+# Said before OpenBLAS is loaded, so that it does not choose by the processor.
+with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
+    if "avx512vl" in cpuinfo.read():
+        os.environ["OPENBLAS_CORETYPE"] = "SkylakeX"
+
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
 
 torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)
@@ -85,33 +91,79 @@ def yes(flag):
 # ---- kind = recurrent ------------------------------------------------------
 
 
-def nearest_to_kink(rnn, x, h0):
+def make_layers(kind, D, H, L, **options):
+    """Recurrent layers of a kind: tanh, relu, lstm or gru."""
+    if kind == "lstm":
+        return nn.LSTM(D, H, L, **options)
+    if kind == "gru":
+        return nn.GRU(D, H, L, **options)
+    return nn.RNN(D, H, L, nonlinearity=kind, **options)
+
+
+def cell_name(kind):
+    return kind if kind in ("lstm", "gru") else "rnn_" + kind
+
+
+def nearest_to_kink(rnn, x, h0, lengths):
     """The smallest magnitude of all that relu is applied to."""
-    nearest, below = float("inf"), x
-    for n in range(rnn.num_layers):
-        p = dict(rnn.named_parameters())
-        h, outputs = h0[n], []
-        for t in range(len(x)):
-            a = below[t] @ p[f"weight_ih_l{n}"].T + h @ p[f"weight_hh_l{n}"].T
-            if rnn.bias:
-                a = a + p[f"bias_ih_l{n}"] + p[f"bias_hh_l{n}"]
-            nearest = min(nearest, a.abs().min().item())
-            h = torch.relu(a)
-            outputs.append(h)
-        below = torch.stack(outputs)
+    nearest, p = float("inf"), dict(rnn.named_parameters())
+    directions = ["", "_reverse"] if rnn.bidirectional else [""]
+    for b, length in enumerate(lengths):
+        below = x[:length, b]
+        for n in range(rnn.num_layers):
+            halves = []
+            for s, suffix in enumerate(directions):
+                end = f"_l{n}{suffix}"
+                h, outputs = h0[n * len(directions) + s, b], {}
+                times = range(length) if s == 0 else reversed(range(length))
+                for t in times:
+                    a = p["weight_ih" + end] @ below[t]
+                    a = a + p["weight_hh" + end] @ h
+                    if rnn.bias:
+                        a = a + p["bias_ih" + end] + p["bias_hh" + end]
+                    nearest = min(nearest, a.abs().min().item())
+                    h = outputs[t] = torch.relu(a)
+                halves.append(torch.stack([outputs[t] for t in range(length)]))
+            below = torch.cat(halves, 1)
     return nearest
 
 
-def there_and_back(rnn, x, h0, dy, dhn, dtype):
+def run_layers(rnn, x, state, lengths):
+    """y and the last state; lengths: None, or those of the sequences."""
+    if lengths is None:
+        return rnn(x, state)
+    packed = nn.utils.rnn.pack_padded_sequence(
+        x, lengths, enforce_sorted=False
+    )
+    y, state = rnn(packed, state)
+    y, _ = nn.utils.rnn.pad_packed_sequence(y, total_length=len(x))
+    return y, state
+
+
+def there_and_back(rnn, given, lengths, dtype):
     """All that comes out, in arithmetic of that dtype."""
     rnn.to(dtype).zero_grad()
-    x = x.detach().to(dtype, copy=True).requires_grad_()
-    h0 = h0.detach().to(dtype, copy=True).requires_grad_()
-    y, hn = rnn(x, h0)
-    objective = (y * dy.to(dtype)).sum() + (hn * dhn.to(dtype)).sum()
+    inputs = {
+        key: value.detach().to(dtype, copy=True) for key, value in given.items()
+    }
+    starts = [inputs[key] for key in ("x", "h0", "c0") if key in inputs]
+    x, *state = [start.requires_grad_() for start in starts]
+    lstm = len(state) == 2
+    y, last = run_layers(rnn, x, tuple(state) if lstm else state[0], lengths)
+    hn, cn = last if lstm else (last, None)
+    dy = inputs["dy"]
+    if lengths is not None:
+        # What stands past an end is no part of the sum, not even times 0.
+        inside = torch.arange(len(x))[:, None] < lengths
+        dy = torch.where(inside[:, :, None], dy, torch.zeros_like(dy))
+    objective = (y * dy).sum() + (hn * inputs["dhn"]).sum()
+    if lstm:
+        objective = objective + (cn * inputs["dcn"]).sum()
     objective.backward()
     out = {"y": y, "hn": hn, "objective": objective.reshape(1)}
-    out |= {"grad.x": x.grad, "grad.h0": h0.grad}
+    out |= {"grad.x": x.grad, "grad.h0": state[0].grad}
+    if lstm:
+        out |= {"cn": cn, "grad.c0": state[1].grad}
     for key, parameter in rnn.named_parameters():
         out["grad." + key] = parameter.grad.clone()
     rnn.to(torch.float64)
@@ -128,51 +180,109 @@ def well_conditioned(exact, rounded):
     return True
 
 
-def recurrent(folder, name, kind, T, B, D, H, L, bias, given, seed, gain=1.0):
+def draw_lengths(draw, T, B):
+    """Of all kinds: 1 where there are three or more, and the longest is T."""
+    lengths = 1 + draw.below(T, B)
+    if B > 2:
+        lengths[0] = 1
+    lengths[-1] = T
+    return lengths[torch.randperm(B, generator=draw.generator)]
+
+
+def spoil(draw, value, lengths):
+    """What must not be read: large numbers and, here and there, NaN."""
+    junk = draw.normal(*value.shape, scale=1000.0)
+    junk[draw.below(3, *value.shape) == 0] = float("nan")
+    inside = torch.arange(len(value))[:, None] < lengths
+    return torch.where(inside[:, :, None], value, junk)
+
+
+def draw_inputs(draw, c, rnn):
+    """Tensors that go in, and lengths or None."""
+    T, B, H, P = c["T"], c["B"], c["H"], c["P"] or c["H"]
+    S = 2 if c["two"] else 1
+    rows = c["L"] * S
+    x = draw.uniform(T, B, c["D"], bound=2.0)
+    h0 = draw.uniform(rows, B, P) if c["given"] else torch.zeros(rows, B, P)
+    dy, dhn = draw.normal(T, B, S * P), draw.normal(rows, B, P)
+    given, lengths = {"x": x, "h0": h0, "dy": dy, "dhn": dhn}, None
+    if c["kind"] == "lstm":
+        c0 = draw.uniform(rows, B, H) if c["given"] else torch.zeros(rows, B, H)
+        given |= {"c0": c0, "dcn": draw.normal(rows, B, H)}
+    if c["past"] is not None:
+        lengths = draw_lengths(draw, T - c["past"], B)
+        for key in ("x", "dy"):
+            given[key] = spoil(draw, given[key], lengths)
+    return given, lengths
+
+
+def recurrent(folder, name, c, seed):
+    kind = c["kind"]
     for attempt in range(100):
         draw = Draw(1000 * seed + attempt)
-        rnn = nn.RNN(D, H, L, nonlinearity=kind, bias=bias)
-        draw.fill(rnn, gain)
-        x = draw.uniform(T, B, D, bound=2.0)
-        h0 = draw.uniform(L, B, H) if given else torch.zeros(L, B, H)
-        dy, dhn = draw.normal(T, B, H), draw.normal(L, B, H)
+        options = {"bias": c["bias"], "bidirectional": c["two"]}
+        if c["P"] > 0:
+            options["proj_size"] = c["P"]
+        rnn = make_layers(kind, c["D"], c["H"], c["L"], **options)
+        draw.fill(rnn, 1.0 if kind == "relu" else 1.5)
+        given, lengths = draw_inputs(draw, c, rnn)
         # Rounding must not carry a float32 across relu's kink.
-        if kind == "relu" and nearest_to_kink(rnn, x, h0) < 1e-4:
-            continue
-        out = there_and_back(rnn, x, h0, dy, dhn, torch.float64)
+        if kind == "relu":
+            each = [c["T"]] * c["B"] if lengths is None else lengths.tolist()
+            if nearest_to_kink(rnn, given["x"], given["h0"], each) < 1e-4:
+                continue
+        out = there_and_back(rnn, given, lengths, torch.float64)
         if well_conditioned(
-            out, there_and_back(rnn, x, h0, dy, dhn, torch.float32)
+            out, there_and_back(rnn, given, lengths, torch.float32)
         ):
             break
     else:
         raise SystemExit(name + ": no draw is well-conditioned")
-    tensors = {"x": x, "dy": dy, "dhn": dhn, **out}
-    if given:
-        tensors["h0"] = h0
-    else:
-        del tensors["grad.h0"]
+    tensors = {"x": given["x"], "dy": given["dy"], "dhn": given["dhn"], **out}
+    for key in ("h0", "c0"):
+        if c["given"] and key in given:
+            tensors[key] = given[key]
+        else:
+            tensors.pop("grad." + key, None)
+    if kind == "lstm":
+        tensors["dcn"] = given["dcn"]
+    if lengths is not None:
+        tensors["lengths"] = lengths
     for key, parameter in rnn.named_parameters():
         tensors["param." + key] = parameter
     meta = {
         "kind": "recurrent",
-        "cell": "rnn_" + kind,
-        "input_size": D,
-        "hidden_size": H,
-        "proj_size": 0,
-        "num_layers": L,
-        "bidirectional": 0,
-        "bias": yes(bias),
-        "seq_len": T,
-        "batch": B,
-        "packed": 0,
-        "init_state": "given" if given else "zero",
+        "cell": cell_name(kind),
+        "input_size": c["D"],
+        "hidden_size": c["H"],
+        "proj_size": c["P"],
+        "num_layers": c["L"],
+        "bidirectional": yes(c["two"]),
+        "bias": yes(c["bias"]),
+        "seq_len": c["T"],
+        "batch": c["B"],
+        "packed": yes(lengths is not None),
+        "init_state": "given" if c["given"] else "zero",
         "seed": seed,
     }
     write(folder, name, meta, tensors)
 
 
+def recurrent_name(c):
+    name = cell_name(c["kind"])
+    name += "_t{T}_b{B}_d{D}_h{H}_l{L}".format(**c)
+    name += f"_p{c['P']}" if c["P"] else ""
+    name += "_bi" if c["two"] else ""
+    return name + ("_packed" if c["past"] is not None else "")
+
+
 def all_recurrent(folder):
-    #      kind    T    B   D   H  L  bias   given
+    # P: the projection; two: directions; past: packed, and T is by so much
+    # longer than the longest sequence.  A case's seed is its place, so that new
+    # ones go to the end.
+    base = dict(P=0, two=False, past=None)
+    bi, packed = dict(two=True), dict(past=2)
+    #      kind    T    B   D   H  L  bias   given  more
     cases = [
         ("tanh", 1, 1, 1, 1, 1, True, False),
         ("relu", 1, 1, 3, 2, 1, True, True),
@@ -188,13 +298,41 @@ def all_recurrent(folder):
         ("tanh", 130, 2, 3, 5, 1, True, True),
         ("relu", 130, 1, 2, 3, 2, False, True),
         ("tanh", 129, 3, 1, 3, 2, True, False),
+        ("tanh", 5, 2, 3, 7, 1, True, True, bi),
+        ("tanh", 8, 4, 2, 3, 2, False, True, bi | packed),
+        ("relu", 7, 3, 4, 7, 2, True, False, packed),
+        ("relu", 68, 2, 1, 2, 1, True, True, bi | packed),
+        ("lstm", 1, 1, 1, 1, 1, True, False),
+        ("lstm", 6, 3, 4, 7, 1, True, True),
+        ("lstm", 3, 2, 1, 17, 1, False, True),
+        ("lstm", 65, 1, 2, 3, 2, True, True),
+        ("lstm", 130, 1, 1, 3, 1, True, False),
+        ("lstm", 9, 4, 2, 3, 3, True, False, packed),
+        ("lstm", 3, 9, 2, 1, 2, True, True, packed),
+        ("lstm", 5, 2, 3, 4, 1, True, True, bi),
+        ("lstm", 9, 3, 2, 3, 2, False, True, bi | dict(past=1)),
+        ("lstm", 70, 2, 1, 3, 1, True, False, bi | packed),
+        ("lstm", 5, 3, 4, 7, 1, True, True, dict(P=3)),
+        ("lstm", 3, 2, 1, 33, 1, False, False, dict(P=5)),
+        ("lstm", 129, 1, 1, 3, 2, True, True, dict(P=1)),
+        ("lstm", 6, 3, 2, 4, 2, True, True, bi | packed | dict(P=3)),
+        ("gru", 1, 1, 1, 1, 1, True, True),
+        ("gru", 6, 3, 4, 7, 1, True, True),
+        ("gru", 3, 2, 1, 17, 1, False, False),
+        ("gru", 3, 2, 1, 33, 1, False, True),
+        ("gru", 65, 1, 2, 3, 2, True, True),
+        ("gru", 130, 1, 1, 3, 1, True, False),
+        ("gru", 9, 4, 2, 3, 3, True, True, packed),
+        ("gru", 5, 2, 3, 4, 1, True, True, bi),
+        ("gru", 9, 3, 2, 3, 2, False, False, bi | dict(past=0)),
+        ("gru", 133, 2, 1, 2, 1, True, True, bi | packed),
     ]
-    for i, (kind, T, B, D, H, L, bias, given) in enumerate(cases):
-        name = f"rnn_{kind}_t{T}_b{B}_d{D}_h{H}_l{L}"
-        gain = 1.5 if kind == "tanh" else 1.0
-        recurrent(
-            folder, name, kind, T, B, D, H, L, bias, given, i + 1, gain
-        )
+    keys = "kind T B D H L bias given".split()
+    for i, case in enumerate(cases):
+        c = {**base, **dict(zip(keys, case))}
+        if len(case) > len(keys):
+            c |= case[-1]
+        recurrent(folder, recurrent_name(c), c, i + 1)
 
 
 # ---- kind = cross_entropy --------------------------------------------------
@@ -267,7 +405,7 @@ class Model(nn.Module):
     def __init__(self, kind, V, H, L):
         super().__init__()
         self.V = V
-        self.rnn = nn.RNN(V, H, L, nonlinearity=kind)
+        self.rnn = make_layers(kind, V, H, L)
         self.out = nn.Linear(H, V)
 
     def forward(self, ids, state=None):
@@ -281,6 +419,13 @@ class Model(nn.Module):
         with torch.no_grad():
             for parameter in self.out.parameters():
                 parameter.copy_(draw.uniform(*parameter.shape, bound=bound))
+
+
+def cut_off(state):
+    """The state as it stands, without what led to it."""
+    if isinstance(state, tuple):
+        return tuple(part.detach() for part in state)
+    return state.detach()
 
 
 def make_optimizer(parameters, kind, lr, momentum, decay):
@@ -319,7 +464,7 @@ def trajectory(folder, name, c, seed):
         loss = nn.functional.cross_entropy(
             logits.reshape(-1, V), y[step].reshape(-1)
         )
-        return loss, state.detach()
+        return loss, cut_off(state)
 
     losses, norms, state = [], [], None
     for step in range(steps):
@@ -344,7 +489,7 @@ def trajectory(folder, name, c, seed):
         tensors["final." + key] = parameter
     meta = {
         "kind": "trajectory",
-        "cell": "rnn_" + c["kind"],
+        "cell": cell_name(c["kind"]),
         "num_layers": c["L"],
         "optimizer": c["optimizer"],
         "lr": c["lr"],
@@ -386,6 +531,21 @@ def all_trajectories(folder):
         "train_adamw": dict(
             optimizer="adamw", lr=0.01, clip=1.0, w=0.1, V=28, kind="relu"
         ),
+        "train_lstm_adam": dict(
+            optimizer="adam", lr=0.02, clip=0.25, kind="lstm", V=7, H=5
+        ),
+        "train_lstm_two_blocks": dict(
+            optimizer="sgd", lr=0.5, clip=0.0, kind="lstm", V=7, H=5,
+            T=70, B=2, steps=3, carry=0,
+        ),
+        "train_gru_two_layers": dict(
+            optimizer="sgd", lr=0.1, clip=1.0, m=0.9, w=0.003, kind="gru", V=7,
+            H=5, L=2,
+        ),
+        "train_gru_adamw": dict(
+            optimizer="adamw", lr=0.02, clip=0.0, w=0.1, kind="gru", V=9, H=5,
+            B=1,
+        ),
     }
     for i, (name, case) in enumerate(cases.items()):
         trajectory(folder, name, {**base, **case}, 200 + i)
@@ -418,12 +578,14 @@ def run_on(model, prompt, count, pick):
     return torch.tensor(ids), torch.stack(rows)
 
 
-def decode(folder, name, kind, V, H, L, prompt_length, count, seed):
+def decode(
+    folder, name, kind, V, H, L, prompt_length, count, seed, gain=1.3
+):
     temperature = 0.8
     for attempt in range(1000):
         draw = Draw(1000 * seed + attempt)
         model = Model(kind, V, H, L)
-        model.draw(draw, gain=1.3, out_gain=6.0)
+        model.draw(draw, gain=gain, out_gain=6.0)
         prompt = draw.below(V, prompt_length)
         uniforms = torch.zeros(count)
 
@@ -452,7 +614,7 @@ def decode(folder, name, kind, V, H, L, prompt_length, count, seed):
         tensors["param." + key] = parameter
     meta = {
         "kind": "decode",
-        "cell": "rnn_" + kind,
+        "cell": cell_name(kind),
         "num_layers": L,
         "prompt": prompt_length,
         "count": count,
@@ -473,6 +635,11 @@ def main():
     all_trajectories(folder)
     decode(folder, "decode_tanh", "tanh", 28, 15, 1, 5, 20, 301)
     decode(folder, "decode_relu_two_layers", "relu", 13, 9, 2, 1, 17, 302)
+    # A gate that is open by half halves what comes out.
+    decode(folder, "decode_lstm", "lstm", 13, 7, 1, 3, 19, 303, gain=3.0)
+    decode(
+        folder, "decode_gru_two_layers", "gru", 9, 5, 2, 1, 20, 304, gain=2.0
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@
 What `elman train` wrote goes into torch.nn modules by
 load_state_dict(strict=True), and predicts a text as well as `elman eval` says;
 and modules with random weights, written as such a file, are evaluated by
-elman as PyTorch evaluates them.
+elman as PyTorch evaluates them.  So for every cell, and for what can be made of
+it: layers, embeddings, projections, a tied decoder.
 """
 
 import json
@@ -63,6 +64,40 @@ def write(path, meta, tensors):
 # ---- The model, as a PyTorch user would write it ---------------------------
 
 
+class ResetBefore(nn.GRU):
+    """A GRU whose reset gate stands before the product, as PyTorch has none."""
+
+    def forward(self, x):
+        for n in range(self.num_layers):
+            w = {
+                key: getattr(self, f"{key}_l{n}")
+                for key in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            }
+            W_r, W_z, W_n = w["weight_hh"].chunk(3)
+            b_r, b_z, b_n = w["bias_hh"].chunk(3)
+            h, outputs = x.new_zeros(x.shape[1], self.hidden_size), []
+            for t in range(len(x)):
+                a = x[t] @ w["weight_ih"].T + w["bias_ih"]
+                a_r, a_z, a_n = a.chunk(3, 1)
+                r = torch.sigmoid(a_r + h @ W_r.T + b_r)
+                z = torch.sigmoid(a_z + h @ W_z.T + b_z)
+                new = torch.tanh(a_n + (r * h) @ W_n.T + b_n)
+                h = (1 - z) * new + z * h
+                outputs.append(h)
+            x = torch.stack(outputs)
+        return x, None
+
+
+def recurrent_layers(meta, width):
+    H, L = int(meta["hidden_size"]), int(meta["num_layers"])
+    if meta["cell"] == "lstm":
+        return nn.LSTM(width, H, L, proj_size=int(meta["proj_size"]))
+    if meta["cell"] == "gru":
+        kind = nn.GRU if meta["reset"] == "after" else ResetBefore
+        return kind(width, H, L)
+    return nn.RNN(width, H, L, nonlinearity=meta["activation"])
+
+
 class Model(nn.Module):
     def __init__(self, meta):
         super().__init__()
@@ -76,13 +111,11 @@ class Model(nn.Module):
         if meta["cell"] == "none":
             self.hidden = nn.Linear(self.n * width, H)
         else:
-            self.rnn = nn.RNN(
-                width,
-                H,
-                int(meta["num_layers"]),
-                nonlinearity=meta["activation"],
-            )
-        self.decoder = nn.Linear(H, self.V)
+            self.rnn = recurrent_layers(meta, width)
+        self.decoder = nn.Linear(int(meta["proj_size"]) or H, self.V)
+        self.tied = meta["tied"] == "yes"
+        if self.tied:
+            self.decoder.weight = self.embedding.weight
 
     def forward(self, ids):
         """Logits [T,V] of ids [T]."""
@@ -103,6 +136,18 @@ class Model(nn.Module):
             rows = [x[i : i + T] for i in range(self.n)]
             h = self.phi(self.hidden(torch.cat(rows, 1)))
         return self.decoder(h)
+
+    def take(self, tensors):
+        """What a file has: the weight that two modules share is there once."""
+        if self.tied:
+            tensors = tensors | {"decoder.weight": tensors["embedding.weight"]}
+        self.load_state_dict(tensors, strict=True)
+
+    def give(self):
+        tensors = self.state_dict()
+        if self.tied:
+            del tensors["decoder.weight"]
+        return tensors
 
 
 def encode(meta, text):
@@ -170,8 +215,8 @@ def check(elman, folder, options, seed):
 
     meta, tensors = read(path)
     model = Model(meta)
-    model.to(tensors["decoder.weight"].dtype)
-    model.load_state_dict(tensors, strict=True)
+    model.to(tensors["decoder.bias"].dtype)
+    model.take(tensors)
     with open(held, encoding="utf-8") as file:
         ids = encode(meta, file.read())
     ours = evaluate(elman, path, held, len(ids) - 1)
@@ -187,7 +232,7 @@ def check(elman, folder, options, seed):
     # The checksum is of the file as it was.
     meta = {k: v for k, v in meta.items() if k != "checksum"}
     path = os.path.join(folder, "by-torch.safetensors")
-    write(path, meta, model.state_dict())
+    write(path, meta, model.give())
     ours = evaluate(elman, path, held, len(ids) - 1)
     theirs = nats_per_token(model, ids)
     compare(f"written by PyTorch, {name}", ours, theirs, tolerance)
@@ -209,6 +254,21 @@ def main():
         "--cell none --context 3 --activation tanh --embed 0",
         "--cell none --context 1 --activation relu --embed 0",
         "--cell none --context 2 --activation relu --embed 6",
+        "--activation tanh --layers 2 --embed 23 --tie",
+        "--cell none --context 1 --embed 23 --tie",
+        "--cell lstm",
+        "--cell lstm --layers 2 --embed 7",
+        "--cell lstm --layers 2 --embed 0 --proj 9",
+        "--cell lstm --layers 3 --embed 5 --proj 22",
+        "--cell lstm --embed 9 --proj 9 --tie",
+        "--cell lstm --layers 2 --embed 23 --tie --dtype f64",
+        "--cell lstm --proj 7 --dtype f64",
+        "--cell gru",
+        "--cell gru --layers 3 --embed 7",
+        "--cell gru --layers 2 --embed 23 --tie",
+        "--cell gru --dtype f64",
+        "--cell gru --reset before",
+        "--cell gru --reset before --layers 2 --embed 5 --dtype f64",
     ]
     for seed, case in enumerate(cases):
         check(elman, folder, case.split(), seed)
