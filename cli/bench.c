@@ -5,6 +5,7 @@
  *   Q  a whole sequence, forward only
  *   T  forward and backward with gradients of inputs and weights, and the
  *      packing of the weights that follows an update
+ *   lm-T  whole updates of language models: bench_lm.c
  *
  * FLOPs are those of the matrix products, 2 B G H (I + H) a step, layer and
  * direction, G gates; three times that for training. */
@@ -31,7 +32,7 @@ static const option table[] = {
     {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
      .help = "threads (default: all cores)"},
     {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",
-     .help = "cpu level: c, avx2 or avx512 (default: ELMAN_ISA, or the best)"},
+     .help = "cpu level: c, avx2, avx512, neon (default: ELMAN_ISA or best)"},
     {OPTION_FLAG, 0, "tsv", AT(tsv), .help = "tabs between the columns"},
 };
 /* clang-format on */
@@ -182,8 +183,9 @@ static int bench_make(bench *b, elman_context *context, const workload *w,
     return DONE;
 }
 
-static int run_once(bench *b)
+static int run_once(void *arg)
 {
+    bench *b = arg;
     const workload *w = b->w;
 
     if (w->purpose == STEP) {
@@ -221,18 +223,17 @@ double bench_median(double *numbers, int count)
     return numbers[count / 2];
 }
 
-/* The median of the runs' seconds; the first run only warms up. */
-static int measure(bench *b, double *median)
+int bench_time(int (*run)(void *arg), void *arg, double *median)
 {
     static double seconds[RUNS_MOST];
     int runs = 0;
 
-    if (run_once(b) != DONE)
+    if (run(arg) != DONE)
         return FAILED;
     const double start = now_seconds();
     while (runs < RUNS_MOST) {
         const double begin = now_seconds();
-        if (run_once(b) != DONE)
+        if (run(arg) != DONE)
             return FAILED;
         const double end = now_seconds();
         seconds[runs++] = end - begin;
@@ -240,8 +241,6 @@ static int measure(bench *b, double *median)
             break;
     }
     *median = bench_median(seconds, runs);
-    if (b->w->purpose == STEP)
-        *median /= CALLS_A_RUN;
     return DONE;
 }
 
@@ -279,8 +278,10 @@ static int bench_one(elman_context *context, const bench_options *o,
     int status = bench_make(&b, context, w, (elman_dtype)o->dtype);
 
     if (status == DONE)
-        status = measure(&b, &median);
+        status = bench_time(run_once, &b, &median);
     if (status == DONE) {
+        if (w->purpose == STEP)
+            median /= CALLS_A_RUN;
         const bench_print p = {o->tsv, (elman_dtype)o->dtype, threads, ceiling};
         bench_row(&p, w->name, median, flops(w), NULL, 0);
     }
@@ -295,6 +296,10 @@ static int unknown_workload(const char *name)
     for (int i = 0; i < WORKLOADS; i++) {
         const size_t used = strlen(names);
         snprintf(names + used, sizeof names - used, "%s, ", workloads[i].name);
+    }
+    for (int i = 0; bench_lm_name(i) != NULL; i++) {
+        const size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s, ", bench_lm_name(i));
     }
     strcat(names, lengths);
     return complain_usage("bench", "--workload '%s' is not known (there is %s)",
@@ -317,6 +322,8 @@ static int bench_all(elman_context *context, const bench_options *o)
                 bench_one(context, o, &workloads[i], machine.threads, ceiling);
     const bench_print p = {o->tsv, (elman_dtype)o->dtype, machine.threads,
                            ceiling};
+    if (status == DONE)
+        status = bench_lm(context, &p, o->workload);
     if (status == DONE && o->workload != NULL &&
         strcmp(o->workload, lengths) == 0)
         status = bench_lengths(context, &p);
@@ -327,6 +334,9 @@ static int is_known(const char *name)
 {
     for (int i = 0; i < WORKLOADS; i++)
         if (strcmp(name, workloads[i].name) == 0)
+            return 1;
+    for (int i = 0; bench_lm_name(i) != NULL; i++)
+        if (strcmp(name, bench_lm_name(i)) == 0)
             return 1;
     return strcmp(name, lengths) == 0;
 }

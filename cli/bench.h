@@ -10,6 +10,10 @@ void *bench_draw(elman_dtype dtype, int64_t count, uint64_t stream);
 /* Sorts the numbers. */
 double bench_median(double *numbers, int count);
 
+/* The median of the runs' seconds, over some seconds; the first run only warms
+ * up. */
+int bench_time(int (*run)(void *arg), void *arg, double *median);
+
 /* How a row is printed. */
 typedef struct bench_print {
     int tsv;
@@ -24,5 +28,10 @@ void bench_row(const bench_print *p, const char *name, double seconds,
 
 /* The workload `lengths`: what sequences of unequal lengths cost. */
 int bench_lengths(elman_context *context, const bench_print *p);
+
+/* Whole updates of language models: all of them, or the one of that name.  The
+ * names, in order; NULL after the last. */
+int bench_lm(elman_context *context, const bench_print *p, const char *name);
+const char *bench_lm_name(int index);
 
 #endif

@@ -24,6 +24,8 @@ int cmd_eval(int argc, char **argv);
 int cmd_sample(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
+int cmd_run(int argc, char **argv);
 
 /* How this program was called: the first word of a command to type. */
 extern const char *program_name;
@@ -80,6 +82,7 @@ void json_close(json *j, char bracket);
 void json_int(json *j, const char *key, int64_t value);
 /* null where value is not finite. */
 void json_real(json *j, const char *key, double value);
+void json_bool(json *j, const char *key, int value);
 void json_text(json *j, const char *key, const char *text);
 /* A value that is JSON already. */
 void json_raw(json *j, const char *key, const char *value);

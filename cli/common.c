@@ -270,6 +270,11 @@ void json_real(json *j, const char *key, double value)
     fputs(isfinite(value) ? shortest(value).text : "null", j->file);
 }
 
+void json_bool(json *j, const char *key, int value)
+{
+    json_raw(j, key, value ? "true" : "false");
+}
+
 void json_text(json *j, const char *key, const char *text)
 {
     json_key(j, key);

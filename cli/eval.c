@@ -25,7 +25,7 @@ static const option table[] = {
     {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
      .help = "threads (default: all cores)"},
     {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",
-     .help = "cpu level: c, avx2 or avx512 (default: ELMAN_ISA, or the best)"},
+     .help = "cpu level: c, avx2, avx512, neon (default: ELMAN_ISA or best)"},
     {OPTION_FLAG, 0, "json", AT(json), .help = "one JSON object"},
 };
 /* clang-format on */

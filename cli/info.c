@@ -18,7 +18,7 @@ static const option table[] = {
     {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
      .help = "threads (default: all cores)"},
     {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",
-     .help = "cpu level: c, avx2 or avx512 (default: ELMAN_ISA, or the best)"},
+     .help = "cpu level: c, avx2, avx512, neon (default: ELMAN_ISA or best)"},
     {OPTION_FLAG, 0, "json", AT(json), .help = "one JSON object"},
 };
 /* clang-format on */
@@ -215,6 +215,17 @@ static int print_model(const elman_lm *lm, const elman_lm_desc *d,
     return DONE;
 }
 
+static void json_view(json *j, const elman_view *view)
+{
+    json_open(j, NULL, '{');
+    json_text(j, "name", view->name);
+    json_open(j, "shape", '[');
+    for (int k = 0; k < view->rank; k++)
+        json_int(j, NULL, view->shape[k]);
+    json_close(j, ']');
+    json_close(j, '}');
+}
+
 static int json_views(json *j, const elman_lm *lm)
 {
     json_open(j, "tensors", '[');
@@ -222,13 +233,7 @@ static int json_views(json *j, const elman_lm *lm)
         elman_view view;
         if (elman_lm_view(lm, i, &view) != ELMAN_OK)
             return complain_library();
-        json_open(j, NULL, '{');
-        json_text(j, "name", view.name);
-        json_open(j, "shape", '[');
-        for (int k = 0; k < view.rank; k++)
-            json_int(j, NULL, view.shape[k]);
-        json_close(j, ']');
-        json_close(j, '}');
+        json_view(j, &view);
     }
     json_close(j, ']');
     return DONE;
@@ -267,7 +272,96 @@ static int print_model_json(const elman_lm *lm, const elman_lm_desc *d,
     return DONE;
 }
 
-/* A checkpoint is a model's file with the trainer's tensors in it. */
+/* ---- A network -----------------------------------------------------------*/
+
+static int print_network(const elman_network *n, const elman_network_desc *d)
+{
+    const elman_rnn_desc *r = &d->rnn;
+    elman_view view;
+
+    printf("kind        network, %s\n", dtypes[r->dtype]);
+    printf("cell        %s", cells[r->cell]);
+    if (r->cell == ELMAN_CELL_ELMAN)
+        printf(", %s", activations[r->activation]);
+    if (r->bidirectional)
+        printf(", in both directions");
+    if (r->no_bias)
+        printf(", without biases");
+    if (r->reset_before)
+        printf(", the reset before the product");
+    printf("\nsizes       input %lld, hidden %lld, layers %d",
+           (long long)r->input, (long long)r->hidden, r->layers);
+    if (r->proj > 0)
+        printf(", projection %lld", (long long)r->proj);
+    printf(", output %lld\n", (long long)elman_network_width(n));
+    if (d->embed > 0)
+        printf("input       %s tokens, embedded%s\n", grouped(d->vocab).text,
+               d->tie ? " by the decoder's weight" : "");
+    printf("parameters  %s\n", grouped(elman_network_parameters(n)).text);
+    for (int i = 0; i < elman_network_view_count(n); i++) {
+        if (elman_network_view(n, i, &view) != ELMAN_OK)
+            return complain_library();
+        printf("  %-26s %s\n", view.name, shape_text(&view).text);
+    }
+    return DONE;
+}
+
+static int print_network_json(const elman_network *n,
+                              const elman_network_desc *d)
+{
+    const elman_rnn_desc *r = &d->rnn;
+    json j = {.file = stdout};
+
+    json_open(&j, NULL, '{');
+    json_text(&j, "kind", "network");
+    json_text(&j, "dtype", dtypes[r->dtype]);
+    json_text(&j, "cell", cells[r->cell]);
+    json_text(&j, "activation", activations[r->activation]);
+    json_int(&j, "input", r->input);
+    json_int(&j, "hidden", r->hidden);
+    json_int(&j, "layers", r->layers);
+    json_int(&j, "directions", r->bidirectional ? 2 : 1);
+    json_int(&j, "proj", r->proj);
+    json_int(&j, "bias", !r->no_bias);
+    json_text(&j, "reset", r->reset_before ? "before" : "after");
+    json_int(&j, "tokens", d->vocab);
+    json_int(&j, "embed", d->embed);
+    json_int(&j, "tie", d->tie);
+    json_int(&j, "decoder", d->outputs);
+    json_int(&j, "output", elman_network_width(n));
+    json_int(&j, "parameters", elman_network_parameters(n));
+    json_open(&j, "tensors", '[');
+    for (int i = 0; i < elman_network_view_count(n); i++) {
+        elman_view view;
+        if (elman_network_view(n, i, &view) != ELMAN_OK)
+            return complain_library();
+        json_view(&j, &view);
+    }
+    json_close(&j, ']');
+    json_close(&j, '}');
+    putchar('\n');
+    return DONE;
+}
+
+static int tell_network(elman_context *context, const char *path, int as_json)
+{
+    elman_network_desc desc = ELMAN_NETWORK_DESC;
+    elman_network *network = NULL;
+    int status;
+
+    if (elman_network_load(context, path, &network) != ELMAN_OK)
+        return complain_library();
+    elman_network_describe(network, &desc);
+    status = as_json ? print_network_json(network, &desc)
+                     : print_network(network, &desc);
+    elman_network_destroy(&network);
+    return status;
+}
+
+/* ---- Which it is ----------------------------------------------------------*/
+
+/* A checkpoint is a model's file with the trainer's tensors in it; NULL where
+ * it is a network. */
 static int read_kind(elman_context *context, const char *path,
                      const char **kind)
 {
@@ -276,9 +370,12 @@ static int read_kind(elman_context *context, const char *path,
 
     if (elman_tensors_read(context, path, &file) != ELMAN_OK)
         return complain_library();
-    *kind = elman_tensors_find(file, "trainer.integers", &tensor) == ELMAN_OK
-                ? "checkpoint of a language model"
-                : "language model";
+    if (elman_tensors_kind(file) == ELMAN_KIND_NETWORK)
+        *kind = NULL;
+    else if (elman_tensors_find(file, "trainer.integers", &tensor) == ELMAN_OK)
+        *kind = "checkpoint of a language model";
+    else
+        *kind = "language model";
     elman_tensors_destroy(&file);
     return DONE;
 }
@@ -293,6 +390,8 @@ static int tell_model(elman_context *context, const char *operand, int as_json)
 
     if (path == NULL || read_kind(context, path, &kind) != DONE)
         return FAILED;
+    if (kind == NULL)
+        return tell_network(context, path, as_json);
     if (elman_lm_load(context, path, &lm) != ELMAN_OK)
         return complain_library();
     elman_lm_describe(lm, &desc);

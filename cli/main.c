@@ -17,6 +17,8 @@ static const struct {
     {"sample", cmd_sample, "let a model write"},
     {"info", cmd_info, "say what a model, or this machine, is"},
     {"bench", cmd_bench, "measure how fast this machine computes"},
+    {"convert", cmd_convert, "make a model of another program's file"},
+    {"run", cmd_run, "run a network over sequences of numbers"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -42,9 +44,7 @@ static int print_version(void)
 
 static int unknown_command(const char *name)
 {
-    complain("unknown command '%s' (train, eval, sample, info or bench; elman "
-             "--help)",
-             name);
+    complain("unknown command '%s' (elman --help lists them)", name);
     return MISUSED;
 }
 
@@ -68,8 +68,7 @@ static int run_help(int argc, char **argv)
 static int run(int argc, char **argv)
 {
     if (argc < 2) {
-        complain("a command is missing (train, eval, sample, info or bench; "
-                 "elman --help)");
+        complain("a command is missing (elman --help lists them)");
         return MISUSED;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)

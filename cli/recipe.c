@@ -157,7 +157,7 @@ static const option table[] = {
     {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
      .help = "threads (default: all cores)"},
     {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",
-     .help = "cpu level: c, avx2 or avx512 (default: ELMAN_ISA, or the best)"},
+     .help = "cpu level: c, avx2, avx512, neon (default: ELMAN_ISA or best)"},
     {OPTION_FLAG, 0, "quiet", AT(quiet), .help = "no progress line"},
     {OPTION_FLAG, 0, "json", AT(json),
      .help = "at the end, one JSON object on stdout"},
@@ -285,6 +285,11 @@ static int check_together(const recipe *r, const arguments *a)
     if (r->epochs == 0 && r->updates == 0)
         return complain_usage(command, "the run would not end (give --epochs "
                                        "or --updates)");
+    if (r->level == ELMAN_BYTE &&
+        (given(a, "min-count") || given(a, "vocab-size")))
+        return complain_usage(command, "--min-count and --vocab-size mean "
+                                       "nothing with --level byte, whose "
+                                       "vocabulary is all 256");
     if (r->cell == ELMAN_CELL_NONE && r->layers > 1)
         return complain_usage(command,
                               "--layers %lld: --cell none has one "
@@ -434,5 +439,8 @@ int recipe_recall(recipe *r, const arguments *a, const char *file,
                             now);
         }
     }
+    /* As in a new run, updates alone are the only limit. */
+    if (given(a, "updates") && !given(a, "epochs") && kept.updates == 0)
+        r->epochs = 0;
     return check_together(r, a);
 }

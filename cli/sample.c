@@ -40,7 +40,7 @@ static const option table[] = {
     {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
      .initial = "1", .help = "threads; one step has little work for many"},
     {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",
-     .help = "cpu level: c, avx2 or avx512 (default: ELMAN_ISA, or the best)"},
+     .help = "cpu level: c, avx2, avx512, neon (default: ELMAN_ISA or best)"},
 };
 /* clang-format on */
 

@@ -244,6 +244,26 @@ static int check_vocab(run *r)
     return status;
 }
 
+/* What a vocabulary cannot be good for, and what it may be bad at. */
+static int judge_vocab(const run *r)
+{
+    const elman_vocab *vocab = elman_text_vocab(r->text);
+
+    if (elman_vocab_level(vocab) == ELMAN_BYTE || r->vocab != NULL)
+        return DONE;
+    if (elman_vocab_size(vocab) < 2)
+        return complain("%s: every token would be <unk> (a smaller --min-count "
+                        "or a larger --vocab-size keeps some)",
+                        r->args.operands[0]);
+    if (elman_vocab_level(vocab) == ELMAN_WORD &&
+        elman_vocab_frequency(vocab, 0) == 0 && !r->recipe.quiet)
+        fprintf(stderr,
+                "every word has a place in the vocabulary, so that the model "
+                "never meets <unk> and will not know what to make of unknown "
+                "words (--min-count 2 mends that)\n");
+    return DONE;
+}
+
 /* ---- The trainer ---------------------------------------------------------*/
 
 /* Reads what the checkpoint says, before anything is opened. */
@@ -470,6 +490,12 @@ static int save(const run *r)
     return DONE;
 }
 
+/* Whether --stop-after ended the run before its limit. */
+static int stopped_early(const run *r)
+{
+    return r->last.update < elman_trainer_total_updates(r->trainer);
+}
+
 static void tell(const run *r)
 {
     const elman_train_report *last = &r->last;
@@ -483,6 +509,9 @@ static void tell(const run *r)
     if (!isnan(last->best_valid_loss))
         fprintf(stderr, ", held out %.4g (after epoch %lld, which was kept)",
                 exp(last->best_valid_loss), (long long)last->best_epoch);
+    if (stopped_early(r))
+        fprintf(stderr, "; ended after %lld validations without a better one",
+                (long long)r->recipe.stop_after);
     putc('\n', stderr);
 }
 
@@ -503,6 +532,7 @@ static void print_json(const run *r)
     json_real(&j, "valid_loss", last->best_valid_loss);
     json_real(&j, "valid_perplexity", exp(last->best_valid_loss));
     json_int(&j, "best_epoch", last->best_epoch);
+    json_bool(&j, "stopped_early", stopped_early(r));
     json_real(&j, "seconds", progress_seconds(&r->progress));
     json_close(&j, '}');
     putchar('\n');
@@ -536,6 +566,8 @@ static int run_train(run *r)
         status = name_checkpoint(r);
     if (status == DONE)
         status = open_texts(r);
+    if (status == DONE)
+        status = judge_vocab(r);
     if (status == DONE)
         status = check_vocab(r);
     if (status == DONE)

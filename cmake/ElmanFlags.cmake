@@ -4,11 +4,13 @@
 # The bits of a result must not depend on the compiler's taste: no contraction,
 # no reassociation, and no instruction of this machine that another one may
 # lack.  A cpu level's flags are on that level's files alone.
+# -fno-fast-math takes back what a project that this one is a part of may have
+# asked for; it stands first, since it resets contraction too.
 
 add_library(elman_flags INTERFACE)
 target_compile_definitions(elman_flags INTERFACE _POSIX_C_SOURCE=200809L)
 target_compile_options(elman_flags INTERFACE
-    -ffp-contract=off
+    -fno-fast-math -ffp-contract=off
     -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
     -Wstrict-prototypes)
 if(ELMAN_WERROR)
@@ -49,6 +51,16 @@ function(elman_level_flags list)
         elseif(path MATCHES "_avx512\\.c$")
           list(APPEND flags ${avx512_flags})
         endif()
+      elseif(path MATCHES "^src/kernels/arm/")
+        if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+          continue()
+        elseif(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+          # Before registers are given out gcc moves all loads of a tile's step
+          # to its front, and then has no room for the accumulators.
+          list(APPEND flags -fno-schedule-insns)
+        endif()
+      endif()
+      if(path MATCHES "^src/kernels/(x86|arm)/")
         # No input of a fuzzer reaches these, and clang takes minutes to
         # instrument their tiles; gcc's sanitizers watch them.
         if(ELMAN_FUZZ)

@@ -20,7 +20,8 @@
  *          one thread's at a time.
  * Bits     in float32 a result is a function of model, data and seed, and of
  *          nothing else: not of the number of threads, of the cpu level, of
- *          the batch a sequence sits in, or of where a sequence is cut. */
+ *          the batch a sequence sits in, or of where a sequence is cut.  (In
+ *          training a dropout mask is a function of the place in the batch.) */
 #ifndef ELMAN_H
 #define ELMAN_H
 
@@ -98,9 +99,10 @@ typedef struct elman_context_desc {
     elman_executor executor;   /* zeros: the library's own team of threads */
     int threads;               /* own team: 0 means 1; -1 every core that the
                                 * process may use */
-    const char *isa;           /* cpu level: "c", "avx2", "avx512"; NULL means
-                                * ELMAN_ISA of the environment, else the best
-                                * that this machine has.  Copied */
+    const char *isa;           /* cpu level: "c"; "avx2", "avx512" of x86-64;
+                                * "neon" of 64-bit ARM.  NULL means ELMAN_ISA
+                                * of the environment, else the best that this
+                                * machine has.  Copied */
 } elman_context_desc;
 #define ELMAN_CONTEXT_DESC                                                     \
     {                                                                          \
@@ -194,8 +196,8 @@ typedef enum elman_activation {
  *          c = f c + i g;  h = o tanh(c);  with proj  h = (o tanh(c)) W_hr'
  *   GRU    r, z = sigmoid of likewise;
  *          n = tanh(x W_in' + b_in + r (h W_hn' + b_hn)), or, with
- * reset_before, n = tanh(x W_in' + b_in + (r h) W_hn' + b_hn);  h = (1 - z) n +
- * z h
+ *          reset_before, tanh(x W_in' + b_in + (r h) W_hn' + b_hn);
+ *          h = (1 - z) n + z h
  *
  * Parameters of layer n, in the order in which they lie in the flat block,
  * gates one below the other (LSTM i f g o, GRU r z n):
@@ -305,6 +307,8 @@ typedef struct elman_sequences {
     void *cT;               /* [L*S,B,H] out, likewise */
     int train;              /* 1: with dropout, drawn from */
     uint64_t seed, draw;    /* these two: a new draw, new masks */
+    const int32_t *ids;     /* [T,B] in, of elman_network_run: tokens 0 ... V-1,
+                             * or [B,T] with batch_first; else NULL */
 } elman_sequences;
 #define ELMAN_SEQUENCES                                                        \
     {                                                                          \
@@ -320,7 +324,7 @@ typedef struct elman_gradients {
     const void *dy;  /* as y, in; NULL means zeros; not read past an end */
     const void *dhT; /* as hT, in, arriving on the final states; NULL: zeros */
     const void *dcT; /* as cT, likewise */
-    void *dx;        /* as x, out, 0 past an end; NULL if unwanted */
+    void *dx;        /* as x, out, 0 past an end; NULL if unwanted; not x */
     void *dh0;       /* as h0, out; NULL if unwanted; may be dhT */
     void *dc0;       /* as c0, out; NULL if unwanted; may be dcT */
     void *grad;      /* the flat block's shape, ADDED to; NULL if unwanted */
@@ -541,6 +545,15 @@ ELMAN_API elman_status elman_vocab_encode(const elman_vocab *vocab,
                                           int32_t *ids, int64_t capacity,
                                           int64_t *count);
 
+/* A vocabulary as model files have it: a JSON array of the tokens in order of
+ * id, "<unk>" first, or at level byte the numbers 0 to 255.  To be destroyed by
+ * the caller (elman_vocab_destroy).  ELMAN_EFORMAT. */
+ELMAN_API elman_status elman_vocab_from_json(elman_context *context,
+                                             const char *json, size_t size,
+                                             elman_level level,
+                                             elman_normalize normalize,
+                                             elman_vocab **out);
+
 typedef struct elman_text_desc {
     size_t struct_size;
     const char *const
@@ -570,7 +583,8 @@ ELMAN_API elman_status elman_text_open(elman_context *context,
                                        elman_text **out);
 ELMAN_API void elman_text_close(elman_text **text);
 ELMAN_API int64_t elman_text_tokens(const elman_text *text);
-/* Code points after normalisation, of all tokens: for bits per character. */
+/* Code points after normalisation, of all tokens, or at level byte bytes: for
+ * bits per character. */
 ELMAN_API int64_t elman_text_chars(const elman_text *text);
 /* Tokens that became <unk>. */
 ELMAN_API int64_t elman_text_unknown(const elman_text *text);
@@ -710,7 +724,7 @@ typedef struct elman_lm_score {
     int64_t tokens;  /* predicted */
     int64_t unknown; /* of those, <unk> */
     double nats;     /* sum of -ln p */
-    double chars;    /* code points predicted */
+    double chars;    /* code points predicted; at level byte bytes */
 } elman_lm_score;
 #define ELMAN_LM_SCORE                                                         \
     {                                                                          \
@@ -745,6 +759,97 @@ ELMAN_API elman_status elman_lm_choose(const elman_lm *lm,
                                        const elman_sampler *sampler,
                                        const void *logits, double uniform,
                                        int32_t *id);
+
+/* ---- Networks --------------------------------------------------------------
+ * Other people's networks: an optional embedding, a recurrent stack, and an
+ * optional linear layer on it, without a text or a loss.
+ *   ids [T,B] -> embedding -> x [T,B,I] -> stack -> [T,B,S*P] -> decoder
+ *       -> y [T,B,O]
+ * y is the stack's output where there is no decoder.  Views, in the order of
+ * the flat block, named as PyTorch's modules name them:
+ *   embedding.weight [V,E]     where embed is not 0
+ *   rnn.weight_ih_l0 ...       as of an elman_rnn, "rnn." before each name
+ *   decoder.weight [O,S*P]     where outputs is not 0 (not with tie),
+ *   decoder.bias [O]           unless no_decoder_bias
+ * For inference: dropout is ignored, and there is no way back. */
+
+typedef struct elman_network_desc {
+    size_t struct_size;
+    elman_rnn_desc rnn;   /* not single; with an embedding its input is E, or
+                           * 0, which means E */
+    int64_t vocab, embed; /* V, E; 0, 0: no embedding, numbers come in */
+    int64_t outputs;      /* O; 0: no decoder */
+    int no_decoder_bias;  /* 1: the decoder has no bias */
+    int tie;              /* 1: the decoder's weight is the embedding's; O is V
+                           * then, and S*P is E */
+} elman_network_desc;
+#define ELMAN_NETWORK_DESC                                                     \
+    {                                                                          \
+        .struct_size = sizeof(elman_network_desc), .rnn = ELMAN_RNN_DESC       \
+    }
+
+typedef struct elman_network elman_network;
+typedef struct elman_network_tape elman_network_tape;
+typedef struct elman_network_state elman_network_state;
+
+/* Weights start as zeros.  context is borrowed. */
+ELMAN_API elman_status elman_network_create(elman_context *context,
+                                            const elman_network_desc *desc,
+                                            elman_network **out);
+ELMAN_API void elman_network_destroy(elman_network **network);
+/* A model file of kind "recurrent" (docs/model-file.md), whole or not at all as
+ * elman_lm_save. */
+ELMAN_API elman_status elman_network_load(elman_context *context,
+                                          const char *path,
+                                          elman_network **out);
+ELMAN_API elman_status elman_network_save(const elman_network *network,
+                                          const char *path);
+
+/* desc as it was, with what was 0 and means something else filled in. */
+ELMAN_API void elman_network_describe(const elman_network *network,
+                                      elman_network_desc *out);
+/* Numbers that a step gives: O, or S*P without a decoder. */
+ELMAN_API int64_t elman_network_width(const elman_network *network);
+ELMAN_API int64_t elman_network_parameters(const elman_network *network);
+ELMAN_API int elman_network_view_count(const elman_network *network);
+ELMAN_API elman_status elman_network_view(const elman_network *network,
+                                          int index, elman_view *out);
+ELMAN_API elman_status elman_network_find(const elman_network *network,
+                                          const char *name, elman_view *out);
+ELMAN_API const void *elman_network_weights(const elman_network *network);
+/* As elman_rnn_weights_begin and _end. */
+ELMAN_API void *elman_network_weights_begin(elman_network *network);
+ELMAN_API void elman_network_weights_end(elman_network *network);
+
+/* Room for at most T = steps and B = batch; network is borrowed. */
+ELMAN_API elman_status elman_network_tape_create(const elman_network *network,
+                                                 int64_t steps, int64_t batch,
+                                                 elman_network_tape **out);
+ELMAN_API void elman_network_tape_destroy(elman_network_tape **tape);
+/* As elman_rnn_run, with y [T,B,O] (or [B,T,O]); ids in place of x where there
+ * is an embedding.  train must be 0. */
+ELMAN_API elman_status elman_network_run(const elman_network *network,
+                                         elman_network_tape *tape,
+                                         const elman_sequences *sequences);
+
+/* One step a call, as elman_rnn_step: starts as zeros, allocates nothing, one
+ * direction only. */
+ELMAN_API elman_status elman_network_state_create(const elman_network *network,
+                                                  int64_t batch,
+                                                  elman_network_state **out);
+ELMAN_API void elman_network_state_destroy(elman_network_state **state);
+ELMAN_API void elman_network_state_zero(elman_network_state *state);
+/* h [L,B,P] and, of an LSTM, c [L,B,H]; either may be NULL. */
+ELMAN_API void elman_network_state_read(const elman_network_state *state,
+                                        void *h, void *c);
+ELMAN_API void elman_network_state_write(elman_network_state *state,
+                                         const void *h, const void *c);
+/* x [B,I] in, or ids [B] where there is an embedding (the other is NULL);
+ * y [B,O] out, NULL if unwanted. */
+ELMAN_API elman_status elman_network_step(const elman_network *network,
+                                          elman_network_state *state,
+                                          const void *x, const int32_t *ids,
+                                          void *y);
 
 /* ---- Training ------------------------------------------------------------
  * Truncated back-propagation through time over a text. */
@@ -876,12 +981,114 @@ ELMAN_API elman_status elman_tensors_find(const elman_tensors *tensors,
 ELMAN_API const char *elman_tensors_meta(const elman_tensors *tensors,
                                          const char *key);
 
+/* What a file's metadata say that it is. */
+typedef enum elman_kind {
+    ELMAN_KIND_TENSORS = 0, /* nothing of ours: tensors by name */
+    ELMAN_KIND_LM = 1,      /* for elman_lm_load; a checkpoint is one, too */
+    ELMAN_KIND_NETWORK = 2, /* for elman_network_load */
+} elman_kind;
+ELMAN_API elman_kind elman_tensors_kind(const elman_tensors *tensors);
+
+/* Reads what torch.save wrote (PyTorch 1.6 or later): a state dict, or a
+ * dictionary or whole module with one somewhere in it, tensors named by the
+ * path to them with dots between.  Nothing in the file is run: it is read by a
+ * list of what tensors need, and anything else is refused by its name.
+ * float16 and bfloat16 become float32; bool and int8 ... int16 become U8 and
+ * I32.  The metadata has NAME.class and NAME.mode of modules that were saved
+ * whole ("rnn.class" is "torch.nn.modules.rnn.LSTM"; mode as torch has it).
+ * ELMAN_EUNSUPPORTED: this library was built without libzip, or the file is
+ * such that PyTorch has to write it anew. */
+ELMAN_API elman_status elman_tensors_read_torch(elman_context *context,
+                                                const char *path,
+                                                elman_tensors **out);
+
+/* NumPy's .npy format: one tensor, called "array", row-major whatever the file
+ * has.  f4, f8, i4, i8 and u1, little-endian. */
+ELMAN_API elman_status elman_tensors_read_npy(elman_context *context,
+                                              const char *path,
+                                              elman_tensors **out);
+/* Whole or not at all; the tensor's name is not used. */
+ELMAN_API elman_status elman_tensor_write_npy(elman_context *context,
+                                              const char *path,
+                                              const elman_tensor *tensor);
+
 /* Writes count tensors in the order given (8-byte types first keeps all
  * aligned) and pairs of metadata: keys_values[2*i], keys_values[2*i+1], UTF-8.
  * Whole or not at all, as elman_lm_save. */
 ELMAN_API elman_status elman_tensors_write(
     elman_context *context, const char *path, const elman_tensor *tensors,
     int count, const char *const *keys_values, int pairs);
+
+/* ---- ONNX ------------------------------------------------------------------
+ * Networks as other runtimes run them, and theirs as ours (docs/onnx.md).  A
+ * library that was built without protobuf-c can do neither:
+ * ELMAN_EUNSUPPORTED. */
+
+typedef struct elman_onnx_desc {
+    size_t struct_size;
+    int lengths; /* 1: the graph has an input for the sequences' lengths */
+} elman_onnx_desc;
+#define ELMAN_ONNX_DESC                                                        \
+    {                                                                          \
+        .struct_size = sizeof(elman_onnx_desc)                                 \
+    }
+
+/* Writes a graph with inputs x [T,B,I] or ids [T,B], h0 and c0, and outputs y,
+ * hT and cT, as those of elman_sequences; T and B are free.  Of lm and network
+ * one is NULL.  Whole or not at all, as elman_lm_save.
+ * ELMAN_EUNSUPPORTED: ONNX has no such layer. */
+ELMAN_API elman_status elman_onnx_write(const elman_lm *lm,
+                                        const elman_network *network,
+                                        const elman_onnx_desc *desc,
+                                        const char *path);
+/* Reads a graph of an embedding, RNN, LSTM or GRU, and a linear layer, one
+ * after the other, each of which may be missing but the recurrent one; opset 7
+ * or later.  Whatever else a node does is refused by the node's name
+ * (ELMAN_EFORMAT).  *lm is a language model that elman wrote; anything else,
+ * and where lm is NULL that too, is *network.  The other one is NULL. */
+ELMAN_API elman_status elman_onnx_read(elman_context *context, const char *path,
+                                       elman_lm **lm, elman_network **network);
+
+/* ---- C source --------------------------------------------------------------
+ * A model as one C99 file, its weights in it as constants, and a header beside
+ * it: for programs and machines without a library (docs/c-source.md). */
+
+/* What weights become; biases stay floats. */
+typedef enum elman_c_weights {
+    ELMAN_C_F32 = 0,      /* what they are */
+    ELMAN_C_BFLOAT16 = 1, /* the upper half of a float, rounded to nearest */
+    ELMAN_C_INT8 = 2,     /* -127 ... 127, times a float for each row */
+} elman_c_weights;
+
+typedef struct elman_c_desc {
+    size_t struct_size;
+    const char *name;        /* what stands before every name in it; NULL: the
+                              * file's own */
+    elman_c_weights weights; /* what they are rounded to */
+    const char *remark;      /* a sentence for its first comment, such as what
+                              * the rounding costs; NULL: none */
+} elman_c_desc;
+#define ELMAN_C_DESC                                                           \
+    {                                                                          \
+        .struct_size = sizeof(elman_c_desc)                                    \
+    }
+
+/* Writes path, which ends in ".c", and the header, with ".h" in its place; each
+ * whole or not at all, as elman_lm_save.  Of lm and network one is NULL.
+ * ELMAN_EUNSUPPORTED: it is of float64, or of two directions; a weight is not
+ * finite. */
+ELMAN_API elman_status elman_c_write(const elman_lm *lm,
+                                     const elman_network *network,
+                                     const elman_c_desc *desc,
+                                     const char *path);
+/* A copy whose weights are rounded in the same way: what such a file computes
+ * is bit for bit what the copy does, so that the loss can be measured. */
+ELMAN_API elman_status elman_lm_rounded(const elman_lm *lm,
+                                        elman_c_weights weights,
+                                        elman_lm **out);
+ELMAN_API elman_status elman_network_rounded(const elman_network *network,
+                                             elman_c_weights weights,
+                                             elman_network **out);
 
 #ifdef __cplusplus
 }

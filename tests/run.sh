@@ -14,7 +14,9 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 : "${ELMAN:=$ELMAN_BUILD/elman}"
 : "${ELMAN_GOLDEN:=$ELMAN_BUILD/elman-golden}"
 : "${ELMAN_SANITIZE:=}"
+: "${ELMAN_CROSS:=}"
 : "${ELMAN_PYTHON:=}"
+: "${ELMAN_NUMPY:=$ELMAN_PYTHON}"
 : "${ELMAN_SHARED:=$ELMAN_SOURCE/../shared}"
 : "${CC:=cc}"
 : "${UBSAN_OPTIONS:=print_stacktrace=1}"
@@ -24,8 +26,8 @@ if [ -d "$ELMAN_SHARED" ]; then
 fi
 mkdir -p "$ELMAN_BUILD/work" || exit 1
 WORK=$(mktemp -d "$ELMAN_BUILD/work/test.XXXXXX") || exit 1
-export ELMAN_SOURCE ELMAN_BUILD ELMAN ELMAN_GOLDEN ELMAN_SANITIZE ELMAN_PYTHON
-export ELMAN_SHARED CC UBSAN_OPTIONS TSAN_OPTIONS WORK
+export ELMAN_SOURCE ELMAN_BUILD ELMAN ELMAN_GOLDEN ELMAN_SANITIZE ELMAN_CROSS
+export ELMAN_PYTHON ELMAN_NUMPY ELMAN_SHARED CC UBSAN_OPTIONS TSAN_OPTIONS WORK
 
 # Some kernels randomise addresses more than a sanitizer's map of memory bears.
 if [ -n "$ELMAN_SANITIZE" ] && setarch -R true 2>/dev/null; then

@@ -74,7 +74,8 @@ function check_angled(path, line, name) {
     } else if (("src/" name) in known || ("include/" name) in known)
         fault(path, line, "<" name "> is a file of the project" \
               " (written with its relative path)")
-    else if (path !~ /^src\// && !(name in libc) && name !~ /^sys\//)
+    else if (path !~ /^(src|bench\/peers)\// && !(name in libc) && \
+             name !~ /^sys\//)
         fault(path, line, "<" name "> is no header of C or POSIX")
     else if (name ~ /^(immintrin|arm_neon)\.h$/ && path !~ /^src\/kernels\//)
         fault(path, line, "<" name "> belongs into src/kernels")

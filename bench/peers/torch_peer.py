@@ -1,200 +1,180 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Times a workload of `elman bench` on elman and on PyTorch, in turn.
+"""The workloads of `elman bench` on PyTorch.
 
-    bench/peers/torch_peer.py [--elman build/release/elman] [--workload T1]
-                              [--threads N] [--rounds 7]
+    torch_peer.py [--threads N] [--dtype f32|bf16]
 
-Every round runs elman and then PyTorch, so that drift of the machine hits
-both alike; the last line is the median of the rounds' ratios.  PyTorch runs at
-its best setting for these sizes: its own threads, and a BLAS that does not
-fight them (OPENBLAS_NUM_THREADS=1 where PyTorch has threads of its own is
-tried against N, and the faster one is taken).
+Says what it is, then reads rows of workloads.tsv and answers each with one
+line: the median microseconds of half a second of runs (at least 3), or why
+there are none.  Before a workload's first answer its output is compared with
+sums that do not go through the BLAS.
 
-Workload `lengths` is that of `elman bench --workload lengths`, forward and
-backward: PyTorch runs the same lengths packed, and all sequences whole.
+The answer to `lengths` is three numbers, one run each: microseconds forward and
+backward with all sequences whole, forward with elman's lengths packed, and
+forward with all whole.  Backward through packed sequences is no better: PyTorch
+1.13 takes a time that grows with the square of the steps.
+
+How many threads the BLAS has is for the environment to say.
 """
 import argparse
-import os
 import statistics
-import subprocess
 import sys
 import time
 
-# name: cell, input, hidden, layers, directions, batch, steps, training
-WORKLOADS = {
-    "S1": ("tanh", 64, 256, 1, 1, 1, 1, False),
-    "S2": ("gru", 64, 128, 1, 1, 1, 1, False),
-    "S3": ("lstm", 128, 512, 2, 1, 1, 1, False),
-    "S4": ("lstm", 1, 32, 1, 1, 1, 1, False),
-    "Q1": ("lstm", 512, 512, 1, 1, 1, 100, False),
-    "Q2": ("lstm", 650, 650, 2, 1, 20, 35, False),
-    "Q3": ("gru", 1024, 1024, 1, 1, 64, 50, False),
-    "Q4": ("tanh", 512, 512, 1, 1, 32, 35, False),
-    "Q5": ("lstm", 128, 256, 2, 2, 16, 100, False),
-    "T1": ("tanh", 28, 512, 1, 1, 32, 35, True),
-    "T2": ("lstm", 65, 512, 2, 1, 50, 50, True),
-    "T3": ("lstm", 650, 650, 2, 1, 20, 35, True),
-    "T4": ("gru", 1024, 1024, 1, 1, 64, 50, True),
-    "T5": ("relu", 20, 50, 2, 1, 32, 3, True),
-    "T6": ("lstm", 256, 256, 1, 1, 64, 1000, True),
-}
-LENGTHS = "lengths"
+import torch
+from torch.nn.utils.rnn import pack_padded_sequence
+
+SECONDS, RUNS_LEAST, CALLS_A_RUN = 0.5, 3, 200
+NUMBERS = ("input", "hidden", "layers", "directions", "batch", "steps")
+# 1 + floor(4000 elman_random_uniform(1, 6, i)): those of bench_lengths.c
+LENGTHS = [
+    1348, 3109, 1605, 1909, 331, 2261, 3618, 1500, 1276, 3749, 1796, 1921,
+    3328, 3715, 2593, 2280, 1116, 2617, 235, 3908, 1267, 2862, 24, 1326, 533,
+    967, 1299, 2027, 186, 1706, 2390, 3939]
 
 
-def network(cell, I, H, L, S):
-    import torch
-
-    if cell == "lstm":
-        return torch.nn.LSTM(I, H, L, bidirectional=S == 2)
-    if cell == "gru":
-        return torch.nn.GRU(I, H, L, bidirectional=S == 2)
-    return torch.nn.RNN(I, H, L, nonlinearity=cell, bidirectional=S == 2)
+def read_row(line):
+    f = line.rstrip("\n").split("\t")
+    row = dict(zip(NUMBERS, map(int, f[2:8])))
+    return dict(row, name=f[0], cell=f[1], purpose=f[8])
 
 
-def lengths_child(threads):
-    """Prints PyTorch's microseconds, packed and whole, of one run each."""
-    import torch
-    from torch.nn.utils.rnn import pack_padded_sequence
-
-    torch.set_num_threads(threads)
-    torch.manual_seed(1)
-    T, B, H = 4000, 32, 256
-    rnn = torch.nn.LSTM(H, H)
-    lengths = torch.randint(1, T + 1, (B,))
-    x = torch.rand(T, B, H) * 2 - 1
-    x.requires_grad_()
-    dy = torch.rand(T, B, H) * 2 - 1
-
-    def packed():
-        y, _ = rnn(pack_padded_sequence(x, lengths, enforce_sorted=False))
-        rows = y.data.shape[0]
-        y.data.backward(dy.view(-1, H)[:rows])
-
-    def whole():
-        y, _ = rnn(x)
-        y.backward(dy)
-
-    times = []
-    for run in (packed, whole):
-        start = time.perf_counter()
-        run()
-        times.append(1e6 * (time.perf_counter() - start))
-    share = lengths.sum().item() / (T * B)
-    print(times[0], times[1], share)
+def network(w):
+    sizes = (w["input"], w["hidden"], w["layers"])
+    both = w["directions"] == 2
+    if w["cell"] == "lstm":
+        return torch.nn.LSTM(*sizes, bidirectional=both)
+    if w["cell"] == "gru":
+        return torch.nn.GRU(*sizes, bidirectional=both)
+    return torch.nn.RNN(*sizes, nonlinearity=w["cell"], bidirectional=both)
 
 
-def child(name, threads):
-    """Prints PyTorch's median microseconds."""
-    import torch
+class Workload:
+    """run() runs it, calls times in a row."""
 
-    torch.set_num_threads(threads)
-    torch.manual_seed(0)
-    cell, I, H, L, S, B, T, training = WORKLOADS[name]
-    rnn = network(cell, I, H, L, S)
-    x = torch.randn(T, B, I, requires_grad=training)
-    dy = torch.randn(T, B, S * H)
-    h = torch.zeros(L * S, B, H)
-    h = (h, h) if cell == "lstm" else h
+    def __init__(self, row, dtype):
+        self.row = row
+        self.name = row["name"]
+        self.calls = CALLS_A_RUN if row["purpose"] == "step" else 1
+        self.rnn = network(row).to(dtype)
+        T, B = row["steps"], row["batch"]
+        width = row["directions"] * row["hidden"]
+        self.x = (torch.rand(T, B, row["input"]) * 2 - 1).to(dtype)
+        self.x.requires_grad_(row["purpose"] in ("train", "lengths"))
+        self.dy = (torch.rand(T, B, width) * 2 - 1).to(dtype)
+        self.state = None
+        self.run = {"step": self.step, "infer": self.infer,
+                    "train": self.train, "lengths": self.train}[row["purpose"]]
 
-    def train():
-        x.grad = None
-        for p in rnn.parameters():
+    def clear(self):
+        self.x.grad = None
+        for p in self.rnn.parameters():
             p.grad = None
-        y, _ = rnn(x)
-        y.backward(dy)
 
-    def infer():
+    def step(self):
+        state = self.state
         with torch.no_grad():
-            rnn(x, h)
+            for _ in range(self.calls):
+                _, state = self.rnn(self.x, state)
+        self.state = state
 
-    run = train if training else infer
+    def infer(self):
+        with torch.no_grad():
+            self.rnn(self.x)
+
+    def train(self):
+        self.clear()
+        y, _ = self.rnn(self.x)
+        y.backward(self.dy)
+
+    def packed(self):
+        with torch.no_grad():
+            self.rnn(pack_padded_sequence(
+                self.x, torch.tensor(LENGTHS), enforce_sorted=False))
+
+
+def plain_layer(w, x, weights):
+    """One layer and direction of one sequence, x[T,I], without the BLAS."""
+    W, U, b, c = (v.detach().float() for v in weights)
+    h = cell = torch.zeros(w["hidden"])
+    ys = []
+    for t in range(x.shape[0]):
+        a, r = (W * x[t]).sum(1) + b, (U * h).sum(1) + c
+        if w["cell"] == "gru":
+            a, r = a.chunk(3), r.chunk(3)
+            reset, z = torch.sigmoid(a[0] + r[0]), torch.sigmoid(a[1] + r[1])
+            h = z * h + (1 - z) * torch.tanh(a[2] + reset * r[2])
+        elif w["cell"] == "lstm":
+            i, f, g, o = (a + r).chunk(4)
+            cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(cell)
+        else:
+            h = torch.relu(a + r) if w["cell"] == "relu" else torch.tanh(a + r)
+        ys.append(h)
+    return torch.stack(ys)
+
+
+def is_right(workload):
+    """The last sequence of the batch: is the root of the mean square of the
+    difference, as a share of the output's, small?"""
+    w = workload.row
+    with torch.no_grad():
+        y = workload.x[:, -1].float()
+        weights = iter(workload.rnn.all_weights)
+        for _ in range(w["layers"]):
+            ys = [plain_layer(w, y, next(weights))]
+            if w["directions"] == 2:
+                ys.append(plain_layer(w, y.flip(0), next(weights)).flip(0))
+            y = torch.cat(ys, 1)
+        got = workload.rnn(workload.x)[0][:, -1].float()
+    wrong = ((got - y).norm() / y.norm()).item()
+    return wrong < (1e-5 if workload.x.dtype == torch.float32 else 0.05)
+
+
+def timed(run, least, seconds, calls=1):
+    """The median of the runs' microseconds."""
     times = []
-    end = time.perf_counter() + 1.5
-    for _ in range(3):
-        run()
-    while time.perf_counter() < end or len(times) < 5:
+    end = time.perf_counter() + seconds
+    while len(times) < least or time.perf_counter() < end:
         start = time.perf_counter()
         run()
-        times.append(time.perf_counter() - start)
-    print(1e6 * statistics.median(times))
+        times.append(1e6 * (time.perf_counter() - start) / calls)
+    return statistics.median(times)
 
 
-def torch_time(name, threads, blas):
-    env = dict(os.environ, OMP_NUM_THREADS=str(threads),
-               OPENBLAS_NUM_THREADS=str(blas), MKL_NUM_THREADS=str(blas))
-    out = subprocess.run(
-        [sys.executable, __file__, "--child", name, "--threads", str(threads)],
-        env=env, check=True, capture_output=True, text=True).stdout
-    return float(out)
-
-
-def compare_lengths(program, threads):
-    env = dict(os.environ, OMP_NUM_THREADS=str(threads),
-               OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    out = subprocess.run(
-        [sys.executable, __file__, "--child", LENGTHS,
-         "--threads", str(threads)],
-        env=env, check=True, capture_output=True, text=True).stdout
-    packed, whole, share = map(float, out.split())
-    print("# us\tus, all lengths T\tratio\tsum of lengths / (B T)")
-    print(f"PyTorch\t{packed:.0f}\t{whole:.0f}\t{packed / whole:.3f}"
-          f"\t{share:.3f}")
-    out = subprocess.run(
-        [program, "bench", "--tsv", "--workload", LENGTHS,
-         "--threads", str(threads)],
-        check=True, capture_output=True, text=True).stdout
-    for line in out.splitlines():
-        f = line.split("\t")
-        if f[0] == "lengths-training":
-            print(f"elman\t{float(f[3]):.0f}\t{float(f[6]):.0f}"
-                  f"\t{float(f[7]):.3f}\t{float(f[8]):.3f}")
-
-
-def elman_time(program, name, threads):
-    out = subprocess.run(
-        [program, "bench", "--tsv", "--workload", name,
-         "--threads", str(threads)],
-        check=True, capture_output=True, text=True).stdout
-    for line in out.splitlines():
-        fields = line.split("\t")
-        if fields[0] == name:
-            return float(fields[3]), float(fields[5])
-    sys.exit(f"{program} bench printed no line for {name}")
+def answer(workload):
+    if workload.row["purpose"] == "lengths":
+        runs = workload.run, workload.packed, workload.infer
+        return " ".join(f"{timed(run, 1, 0):.0f}" for run in runs)
+    return f"{timed(workload.run, RUNS_LEAST, SECONDS, workload.calls):.3f}"
 
 
 def main():
     a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    a.add_argument("--elman", default="build/release/elman")
-    a.add_argument("--workload", default="T1", choices=[*WORKLOADS, LENGTHS])
     a.add_argument("--threads", type=int, default=1)
-    a.add_argument("--rounds", type=int, default=7)
-    a.add_argument("--child", choices=[*WORKLOADS, LENGTHS], help=argparse.SUPPRESS)
+    a.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
     o = a.parse_args()
-    if o.child == LENGTHS:
-        lengths_child(o.threads)
-        return
-    if o.child:
-        child(o.child, o.threads)
-        return
-    try:
-        import torch
-    except ImportError:
-        sys.exit("PyTorch is not installed (make deps-torch)")
-    print(f"# PyTorch {torch.__version__}, {o.workload}, {o.threads} threads")
-    if o.workload == LENGTHS:
-        compare_lengths(o.elman, o.threads)
-        return
-    blas = {1, o.threads}
-    print("# elman us\tPyTorch us\tPyTorch/elman\telman % of ceiling")
-    ratios = []
-    for _ in range(o.rounds):
-        ours, share = elman_time(o.elman, o.workload, o.threads)
-        theirs = min(torch_time(o.workload, o.threads, b) for b in blas)
-        ratios.append(theirs / ours)
-        print(f"{ours:.1f}\t{theirs:.1f}\t{ratios[-1]:.2f}\t{share:.1f}",
-              flush=True)
-    print(f"# median ratio {statistics.median(ratios):.2f}")
+    dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[o.dtype]
+    torch.set_num_threads(o.threads)
+    torch.manual_seed(1)
+    print(f"PyTorch {torch.__version__}", flush=True)
+    workload = None
+    for line in sys.stdin:
+        row = read_row(line)
+        try:
+            if workload is None or workload.name != row["name"]:
+                workload = None
+                new = Workload(row, dtype)
+                torch.set_num_threads(1)
+                right = is_right(new)
+                torch.set_num_threads(o.threads)
+                if not right:
+                    raise ValueError("the output differs from plain sums")
+                new.run()
+                workload = new
+            print(answer(workload), flush=True)
+        except (RuntimeError, ValueError) as fault:
+            print("error:", " ".join(str(fault).split()), flush=True)
 
 
 if __name__ == "__main__":

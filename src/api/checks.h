@@ -6,7 +6,8 @@
 #include <elman.h>
 
 elman_status el_check_optimizer(const elman_optimizer_desc *d);
-/* Sets what is 0 and means something else. */
+/* These set what is 0 and means something else. */
 elman_status el_check_lm_desc(elman_lm_desc *d);
+elman_status el_check_rnn_desc(elman_rnn_desc *d);
 
 #endif

@@ -3,6 +3,8 @@
 #include "../io/safetensors.h"
 #include "../model/lm.h"
 #include "../model/lm_file.h"
+#include "../text/corpus.h"
+#include "../text/vocab.h"
 #include "check.h"
 #include "checks.h"
 
@@ -17,9 +19,9 @@ elman_status el_check_lm_desc(elman_lm_desc *d)
     EL_REQUIRE(d->dtype == ELMAN_F32 || d->dtype == ELMAN_F64,
                "dtype is %d (ELMAN_F32 or ELMAN_F64)", d->dtype);
     EL_REQUIRE(d->hidden >= 1 && d->hidden < most_size,
-               "hidden is %lld (at least 1)", (long long)d->hidden);
+               "hidden is %lld (at least 1, below 2^31)", (long long)d->hidden);
     EL_REQUIRE(d->embed >= 0 && d->embed < most_size,
-               "embed is %lld (0 or more)", (long long)d->embed);
+               "embed is %lld (0 or more, below 2^31)", (long long)d->embed);
     d->layers = d->layers == 0 ? 1 : d->layers;
     EL_REQUIRE(d->layers >= 1 && d->layers <= 4096,
                "layers is %d (0 to 4096; 0 means 1)", d->layers);
@@ -35,7 +37,11 @@ elman_status el_check_lm_desc(elman_lm_desc *d)
                (long long)d->proj, (long long)d->hidden);
     EL_REQUIRE(!d->reset_before || d->cell == ELMAN_CELL_GRU,
                "reset_before is set (only the GRU has a reset gate)");
-    EL_REQUIRE(!d->tie || (d->embed == out && d->context <= 1),
+    EL_REQUIRE(!d->tie || d->context <= 1,
+               "tie is set, and context is %lld (1 at most, so that one "
+               "embedding is all that enters)",
+               (long long)d->context);
+    EL_REQUIRE(!d->tie || d->embed == out,
                "tie is set (embed, %lld, must then be what the network gives, "
                "%lld)",
                (long long)d->embed, (long long)out);
@@ -120,28 +126,28 @@ const char *elman_lm_history(const elman_lm *lm)
 
 int64_t elman_lm_parameters(const elman_lm *lm)
 {
-    return lm ? lm->views.total : 0;
+    return lm ? lm->net.views.total : 0;
 }
 
 int elman_lm_view_count(const elman_lm *lm)
 {
-    return lm ? lm->views.count : 0;
+    return lm ? lm->net.views.count : 0;
 }
 
 elman_status elman_lm_view(const elman_lm *lm, int index, elman_view *out)
 {
     EL_REQUIRE(lm && out, "lm or out is NULL");
-    return el_views_at(&lm->views, index, out);
+    return el_views_at(&lm->net.views, index, out);
 }
 
 const void *elman_lm_weights(const elman_lm *lm)
 {
-    return lm ? lm->weights : NULL;
+    return lm ? lm->net.weights : NULL;
 }
 
 void *elman_lm_weights_begin(elman_lm *lm)
 {
-    return lm ? lm->weights : NULL;
+    return lm ? lm->net.weights : NULL;
 }
 
 void elman_lm_weights_end(elman_lm *lm)
@@ -289,7 +295,7 @@ elman_status elman_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
                "tokens %lld to %lld are not all in the text, which has %lld",
                (long long)first, (long long)(first + count - 1),
                (long long)elman_text_tokens(text));
-    EL_REQUIRE(elman_vocab_size(elman_text_vocab(text)) == lm->classes,
+    EL_REQUIRE(el_vocab_same(el_text_vocab(text), lm->vocab),
                "the text was not opened with the model's vocabulary");
     if (count < 2)
         return el_fail(ELMAN_ETEXT,

@@ -4,6 +4,7 @@
 #include "../nn/fill.h"
 #include "../nn/tape.h"
 #include "check.h"
+#include "checks.h"
 
 #include <math.h>
 #include <string.h>
@@ -49,17 +50,18 @@ static elman_status check_cell(const elman_rnn_desc *d)
     return ELMAN_OK;
 }
 
-static elman_status check_desc(const elman_rnn_desc *d)
+elman_status el_check_rnn_desc(elman_rnn_desc *d)
 {
     const elman_status s = check_cell(d);
+    d->layers = d->layers == 0 ? 1 : d->layers;
     if (s)
         return s;
     EL_REQUIRE(d->dtype == ELMAN_F32 || d->dtype == ELMAN_F64,
                "dtype is %d (ELMAN_F32 or ELMAN_F64)", d->dtype);
     EL_REQUIRE(d->input >= 0 && d->input < most_size,
-               "input is %lld (0 or more)", (long long)d->input);
+               "input is %lld (0 or more, below 2^31)", (long long)d->input);
     EL_REQUIRE(d->hidden >= 1 && d->hidden < most_size,
-               "hidden is %lld (at least 1)", (long long)d->hidden);
+               "hidden is %lld (at least 1, below 2^31)", (long long)d->hidden);
     EL_REQUIRE(d->layers >= 1 && d->layers <= 4096,
                "layers is %d (0 to 4096; 0 means 1)", d->layers);
     EL_REQUIRE(!d->single || (d->layers == 1 && !d->bidirectional),
@@ -81,8 +83,7 @@ elman_status elman_rnn_create(elman_context *context,
     elman_status s = el_take_desc(&d, sizeof d, desc, "elman_rnn_desc");
     if (s)
         return s;
-    d.layers = d.layers == 0 ? 1 : d.layers;
-    s = check_desc(&d);
+    s = el_check_rnn_desc(&d);
     if (s)
         return s;
     elman_rnn *rnn = el_alloc(context, sizeof *rnn);
@@ -194,9 +195,9 @@ static elman_status check_tape(const elman_rnn *rnn,
     if (s)
         return s;
     EL_REQUIRE(d->steps >= 1 && d->steps < (int64_t)1 << 40,
-               "steps is %lld (at least 1)", (long long)d->steps);
+               "steps is %lld (at least 1, below 2^40)", (long long)d->steps);
     EL_REQUIRE(d->batch >= 1 && d->batch < most_size,
-               "batch is %lld (at least 1)", (long long)d->batch);
+               "batch is %lld (at least 1, below 2^31)", (long long)d->batch);
     EL_REQUIRE(d->inference_only || !rnn->desc.inference_only,
                "a training tape cannot be made for a network that is for "
                "inference only");
@@ -263,6 +264,7 @@ static elman_status check_sequences(const elman_rnn *rnn,
                    "lengths[%lld] is %lld (0 to T, %lld)", (long long)b,
                    (long long)q->lengths[b], (long long)T);
     EL_REQUIRE(q->x || rnn->desc.input == 0, "x is NULL");
+    EL_REQUIRE(!q->ids, "ids is given (only elman_network_run takes it)");
     EL_REQUIRE(!q->y || q->y != q->x,
                "y is x (outputs need room of their own)");
     const bool lstm = rnn->desc.cell == ELMAN_CELL_LSTM;
@@ -315,6 +317,8 @@ elman_status elman_rnn_run_back(const elman_rnn *rnn, elman_tape *tape,
     EL_REQUIRE(tape->tape.recorded, "the tape holds no forward pass");
     EL_REQUIRE(rnn->desc.cell == ELMAN_CELL_LSTM || (!g.dcT && !g.dc0),
                "dcT or dc0 is given (only the LSTM has a cell state)");
+    EL_REQUIRE(!g.dx || g.dx != tape->tape.input.x.p,
+               "dx is x, which is still read (it needs room of its own)");
     const el_backward b = {.dy = g.dy,
                            .dhT = g.dhT,
                            .dcT = g.dcT,
@@ -394,8 +398,8 @@ elman_status elman_state_create(const elman_rnn *rnn, int64_t batch,
     EL_REQUIRE(out, "out is NULL");
     *out = NULL;
     EL_REQUIRE(rnn, "rnn is NULL");
-    EL_REQUIRE(batch >= 1 && batch < most_size, "batch is %lld (at least 1)",
-               (long long)batch);
+    EL_REQUIRE(batch >= 1 && batch < most_size,
+               "batch is %lld (at least 1, below 2^31)", (long long)batch);
     EL_REQUIRE(!rnn->desc.bidirectional,
                "a network of two directions needs whole sequences "
                "(elman_rnn_run)");

@@ -2,7 +2,9 @@
 /* tensors_api.c - tensor files, from the outside. */
 #include "check.h"
 #include "../io/json.h"
+#include "../io/npy.h"
 #include "../io/safetensors.h"
+#include "../model/model_file.h"
 #include "../tensor/dtype.h"
 
 size_t elman_dtype_size(elman_dtype dtype)
@@ -56,6 +58,11 @@ elman_status elman_tensors_find(const elman_tensors *tensors, const char *name,
 const char *elman_tensors_meta(const elman_tensors *tensors, const char *key)
 {
     return tensors && key ? el_tensors_meta(tensors, key) : NULL;
+}
+
+elman_kind elman_tensors_kind(const elman_tensors *tensors)
+{
+    return tensors ? el_model_kind(tensors) : ELMAN_KIND_TENSORS;
 }
 
 static elman_status check_tensor(const elman_tensor *t, int index)
@@ -112,4 +119,23 @@ elman_status elman_tensors_write(elman_context *context, const char *path,
     }
     return el_tensors_write(context, path, tensors, count, keys_values, pairs,
                             0);
+}
+
+elman_status elman_tensors_read_npy(elman_context *context, const char *path,
+                                    elman_tensors **out)
+{
+    EL_REQUIRE(out, "out is NULL");
+    *out = NULL;
+    EL_REQUIRE(context && path, "context or path is NULL");
+    return el_npy_read(context, path, out);
+}
+
+elman_status elman_tensor_write_npy(elman_context *context, const char *path,
+                                    const elman_tensor *tensor)
+{
+    EL_REQUIRE(context && path && tensor, "context, path or tensor is NULL");
+    elman_tensor t = *tensor;
+    t.name = "array";
+    const elman_status status = check_tensor(&t, 0);
+    return status == ELMAN_OK ? el_npy_write(context, path, &t) : status;
 }

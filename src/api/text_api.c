@@ -49,6 +49,21 @@ elman_status elman_vocab_encode(const elman_vocab *vocab, const char *text,
     return el_tokens_encode(vocab, text, size, ids, capacity, count);
 }
 
+elman_status elman_vocab_from_json(elman_context *context, const char *json,
+                                   size_t size, elman_level level,
+                                   elman_normalize normalize, elman_vocab **out)
+{
+    EL_REQUIRE(out, "out is NULL");
+    *out = NULL;
+    EL_REQUIRE(context && json, "context or json is NULL");
+    EL_REQUIRE(level >= ELMAN_CHAR && level <= ELMAN_BYTE,
+               "level is %d (one of elman_level)", (int)level);
+    EL_REQUIRE(normalize == ELMAN_NORMALIZE_NONE ||
+                   normalize == ELMAN_NORMALIZE_LETTERS,
+               "normalize is %d (one of elman_normalize)", (int)normalize);
+    return el_vocab_from_json(context, json, size, level, normalize, out);
+}
+
 void elman_vocab_destroy(elman_vocab **vocab)
 {
     if (!vocab)

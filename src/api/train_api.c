@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "../base/cpu.h"
+#include "../text/corpus.h"
+#include "../text/vocab.h"
 #include "../train/trainer.h"
 #include "check.h"
 #include "checks.h"
@@ -44,7 +46,8 @@ static elman_status take(elman_train_desc *d, const elman_train_desc *desc)
                d->sampling);
     EL_REQUIRE(d->batch >= 1 && d->batch < (int64_t)1 << 24 && d->steps >= 1 &&
                    d->steps < (int64_t)1 << 31,
-               "batch and steps are %lld and %lld (at least 1)",
+               "batch and steps are %lld and %lld (at least 1, below 2^24 and "
+               "2^31)",
                (long long)d->batch, (long long)d->steps);
     EL_REQUIRE(d->epochs >= 0 && d->updates >= 0 &&
                    (d->epochs > 0 || d->updates > 0),
@@ -67,8 +70,8 @@ static elman_status check_texts(const elman_train_desc *d,
                "halving the learning rate needs a validation");
     EL_REQUIRE(valid || d->valid_fraction > 0 || d->stop_after == 0,
                "stop_after needs a validation");
-    EL_REQUIRE(!valid || elman_vocab_size(elman_text_vocab(valid)) ==
-                             elman_vocab_size(elman_text_vocab(text)),
+    EL_REQUIRE(!valid ||
+                   el_vocab_same(el_text_vocab(valid), el_text_vocab(text)),
                "the text to validate on was not opened with the text's "
                "vocabulary");
     return ELMAN_OK;
@@ -167,8 +170,15 @@ elman_status elman_checkpoint_describe(elman_context *context, const char *path,
         *vocab = NULL;
     EL_REQUIRE(context && path && desc, "context, path or desc is NULL");
     elman_train_desc d = ELMAN_TRAIN_DESC;
-    const elman_status s = el_checkpoint_describe(context, path, &d, vocab);
-    if (!s)
-        el_give_struct(desc, &d, sizeof d);
-    return s;
+    elman_status s = el_checkpoint_describe(context, path, &d, vocab);
+    if (s)
+        return s;
+    elman_train_desc checked;
+    if (take(&checked, &d)) {
+        if (vocab)
+            elman_vocab_destroy(vocab);
+        return el_fail_in(ELMAN_EFORMAT, path);
+    }
+    el_give_struct(desc, &d, sizeof d);
+    return ELMAN_OK;
 }

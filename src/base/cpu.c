@@ -12,9 +12,19 @@
 #if EL_ARCH_X86
 #include <cpuid.h>
 #include <xmmintrin.h>
+#elif !EL_ARCH_ARM64
+#include <fenv.h>
 #endif
 
-const char *const el_level_names[EL_LEVEL_COUNT] = {"c", "avx2", "avx512"};
+const char *const el_level_names[EL_LEVEL_COUNT] = {
+    "c",
+#if EL_ARCH_X86
+    "avx2",
+    "avx512",
+#elif EL_ARCH_ARM64
+    "neon",
+#endif
+};
 
 enum el_level el_cpu_level(void)
 {
@@ -28,7 +38,7 @@ enum el_level el_cpu_level(void)
         return EL_LEVEL_AVX512;
     return EL_LEVEL_AVX2;
 #else
-    return EL_LEVEL_C;
+    return (enum el_level)(EL_LEVEL_COUNT - 1);
 #endif
 }
 
@@ -37,6 +47,10 @@ int el_level_by_name(const char *name)
     for (int level = 0; level < EL_LEVEL_COUNT; ++level)
         if (strcmp(name, el_level_names[level]) == 0)
             return level;
+    static const char *const all[] = {"avx2", "avx512", "neon"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
+        if (strcmp(name, all[i]) == 0)
+            return EL_LEVEL_COUNT;
     return -1;
 }
 
@@ -87,7 +101,7 @@ el_fp_mode el_fp_enter(void)
     if ((found & 0xffc0) != 0x1f80)
         _mm_setcsr(0x1f80);
     return found;
-#elif defined(__aarch64__)
+#elif EL_ARCH_ARM64
     uint64_t found;
     __asm__ volatile("mrs %0, fpcr" : "=r"(found));
     if (found != 0) {
@@ -96,7 +110,10 @@ el_fp_mode el_fp_enter(void)
     }
     return (el_fp_mode)found;
 #else
-    return 0;
+    const int found = fegetround();
+    if (found != FE_TONEAREST)
+        fesetround(FE_TONEAREST);
+    return (el_fp_mode)found;
 #endif
 }
 
@@ -105,10 +122,11 @@ void el_fp_leave(el_fp_mode mode)
 #if EL_ARCH_X86
     if ((mode & 0xffc0) != 0x1f80)
         _mm_setcsr(mode);
-#elif defined(__aarch64__)
+#elif EL_ARCH_ARM64
     if (mode != 0)
         __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode));
 #else
-    (void)mode;
+    if ((int)mode != FE_TONEAREST)
+        fesetround((int)mode);
 #endif
 }

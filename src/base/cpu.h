@@ -3,6 +3,7 @@
 #ifndef EL_CPU_H
 #define EL_CPU_H
 
+#include <float.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,16 +13,36 @@
 #else
 #define EL_ARCH_X86 0
 #endif
+#if defined(__aarch64__)
+#define EL_ARCH_ARM64 1
+#else
+#define EL_ARCH_ARM64 0
+#endif
 
-/* Each level contains the ones before it.  Features are bundled, so that
- * nobody tests single bits: avx2 is AVX2 and FMA, avx512 is F, BW, DQ, VL. */
-enum el_level { EL_LEVEL_C, EL_LEVEL_AVX2, EL_LEVEL_AVX512, EL_LEVEL_COUNT };
+/* A float is a float: no operation keeps more digits than its type has. */
+_Static_assert(FLT_EVAL_METHOD == 0, "float arithmetic is not IEEE 754's here "
+                                     "(on 32-bit x86: -msse2 -mfpmath=sse)");
+
+/* The levels of this architecture.  Each contains the ones before it.
+ * Features are bundled, so that nobody tests single bits: avx2 is AVX2 and
+ * FMA, avx512 is F, BW, DQ, VL; neon is in every 64-bit ARM. */
+enum el_level {
+    EL_LEVEL_C,
+#if EL_ARCH_X86
+    EL_LEVEL_AVX2,
+    EL_LEVEL_AVX512,
+#elif EL_ARCH_ARM64
+    EL_LEVEL_NEON,
+#endif
+    EL_LEVEL_COUNT
+};
 
 extern const char *const el_level_names[EL_LEVEL_COUNT];
 
 /* The best level that both this machine and its system allow. */
 enum el_level el_cpu_level(void);
-/* The level's number, or -1. */
+/* The level's number; EL_LEVEL_COUNT if another architecture has it, -1 if none
+ * has. */
 int el_level_by_name(const char *name);
 /* The processor's name for people; "" if unknown. */
 void el_cpu_name(char *name, size_t size);
@@ -30,7 +51,8 @@ int el_cpu_cores(void);
 int64_t el_cpu_cache(int level);
 
 /* Round to nearest and gradual underflow, whatever the caller has set; leave
- * gives back what enter found. */
+ * gives back what enter found.  What C does not know, a mode without gradual
+ * underflow, is seen to on x86 and ARM. */
 typedef unsigned el_fp_mode;
 el_fp_mode el_fp_enter(void);
 void el_fp_leave(el_fp_mode mode);

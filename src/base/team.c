@@ -10,7 +10,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { SPINS = 4000 }; /* some 100 microseconds and more */
+/* Some 100 microseconds and more; then a member sleeps. */
+enum { SPINS = 4000 };
+/* Who yields to another process is away for milliseconds, so that yielding is
+ * for teams that have more threads than there are cores, or for long waits. */
+enum { PATIENCE = 40000, PATIENCE_CROWDED = 1000 };
 
 typedef struct member {
     pthread_t thread;
@@ -21,6 +25,7 @@ typedef struct member {
 
 struct el_team {
     int size;
+    int patience; /* rounds of spinning before others are let run */
     elman_executor executor;
 
     /* The job at hand; written before `generation` is, read after it. */
@@ -60,16 +65,14 @@ static void relax(void)
 {
 #if EL_ARCH_X86
     __builtin_ia32_pause();
-#elif defined(__aarch64__)
+#elif EL_ARCH_ARM64
     __asm__ volatile("yield");
 #endif
 }
 
-/* Spins, and from some point on lets others run: there may be more threads
- * than cores. */
-static void wait_a_little(int round)
+static void wait_a_little(const el_team *team, int round)
 {
-    if (round < 1000)
+    if (round < team->patience)
         relax();
     else
         sched_yield();
@@ -82,7 +85,7 @@ static unsigned await_job(el_team *team, unsigned seen)
         now = atomic_load_explicit(&team->generation, memory_order_acquire);
         if (now != seen)
             return now;
-        wait_a_little(i % 2000);
+        wait_a_little(team, i);
     }
     pthread_mutex_lock(&team->mutex);
     ++team->sleeping;
@@ -139,6 +142,7 @@ el_team *el_team_create(const elman_context *context, int threads,
     if (executor)
         team->executor = *executor;
     team->size = threads;
+    team->patience = threads > el_cpu_cores() ? PATIENCE_CROWDED : PATIENCE;
     pthread_once(&watch_once, watch_forks);
     atomic_store(&team->forks, atomic_load(&forks_seen));
     init_locks(team);
@@ -245,7 +249,7 @@ void el_team_run(el_team *team, int parts, el_task *task, void *arg)
         task(arg, part);
     for (int i = 0;
          atomic_load_explicit(&team->running, memory_order_acquire) > 0; ++i)
-        wait_a_little(i);
+        wait_a_little(team, i);
     pthread_mutex_unlock(&team->caller);
 }
 

@@ -173,6 +173,15 @@ static int compare_pairs(const void *a, const void *b)
     return strcmp(((const pair *)a)->key, ((const pair *)b)->key);
 }
 
+static elman_status sort_pairs(elman_tensors *t)
+{
+    qsort(t->pairs, (size_t)t->pair_count, sizeof *t->pairs, compare_pairs);
+    for (int i = 1; i < t->pair_count; ++i)
+        if (compare_pairs(&t->pairs[i - 1], &t->pairs[i]) == 0)
+            return fail_twice("metadata", t->pairs[i].key);
+    return ELMAN_OK;
+}
+
 static elman_status read_pair(elman_tensors *t, const el_json *json, int key)
 {
     pair *const p = &t->pairs[t->pair_count];
@@ -210,11 +219,7 @@ static elman_status read_metadata(elman_tensors *t, const el_json *json,
         if (status != ELMAN_OK)
             return status;
     }
-    qsort(t->pairs, (size_t)t->pair_count, sizeof *t->pairs, compare_pairs);
-    for (int i = 1; i < t->pair_count; ++i)
-        if (compare_pairs(&t->pairs[i - 1], &t->pairs[i]) == 0)
-            return fail_twice("metadata", t->pairs[i].key);
-    return ELMAN_OK;
+    return sort_pairs(t);
 }
 
 /* ---- Reading: tensors ----------------------------------------------------*/
@@ -510,6 +515,66 @@ elman_status el_tensors_read(const elman_context *context, const char *path,
     if (status != ELMAN_OK)
         return status;
     return el_tensors_parse(context, path, bytes, size, out);
+}
+
+/* ---- Made otherwise ------------------------------------------------------*/
+
+static const char *copy_string(elman_tensors *t, const char *text)
+{
+    char *const copy = t->strings + t->used;
+    const size_t size = strlen(text) + 1;
+    memcpy(copy, text, size);
+    t->used += size;
+    return copy;
+}
+
+static elman_status fill(elman_tensors *t, const elman_tensor *list, int count,
+                         const char *const *keys_values, int pairs)
+{
+    size_t room = 0;
+    for (int i = 0; i < count; ++i)
+        room += strlen(list[i].name) + 1;
+    for (size_t i = 0; i < 2 * (size_t)pairs; ++i)
+        room += strlen(keys_values[i]) + 1;
+    t->strings = el_alloc(t->context, room);
+    t->entries = el_alloc_array(t->context, count, sizeof *t->entries);
+    t->pairs = el_alloc_array(t->context, pairs, sizeof *t->pairs);
+    if (!t->strings || !t->entries || !t->pairs)
+        return ELMAN_ENOMEM;
+    for (int i = 0; i < count; ++i) {
+        t->entries[i] = (entry){.tensor = list[i], .from = i, .to = i};
+        t->entries[i].tensor.name = copy_string(t, list[i].name);
+    }
+    t->count = count;
+    for (size_t i = 0; i < (size_t)pairs; ++i) {
+        t->pairs[i].key = copy_string(t, keys_values[2 * i]);
+        t->pairs[i].value = copy_string(t, keys_values[2 * i + 1]);
+    }
+    t->pair_count = pairs;
+    const elman_status status = sort_pairs(t);
+    return status == ELMAN_OK ? sort_entries(t) : status;
+}
+
+elman_status el_tensors_make(const elman_context *context,
+                             const elman_tensor *list, int count,
+                             const char *const *keys_values, int pairs,
+                             void *block, elman_tensors **out)
+{
+    *out = NULL;
+    elman_tensors *const t = el_alloc(context, sizeof *t);
+    if (!t) {
+        el_free(context, block);
+        return ELMAN_ENOMEM;
+    }
+    t->context = context;
+    t->bytes = block;
+    const elman_status status = fill(t, list, count, keys_values, pairs);
+    if (status != ELMAN_OK) {
+        el_tensors_free(t);
+        return status;
+    }
+    *out = t;
+    return ELMAN_OK;
 }
 
 void el_tensors_free(elman_tensors *tensors)

@@ -16,6 +16,13 @@ elman_status el_tensors_read(const elman_context *context, const char *path,
  * allocated by el_alloc. */
 elman_status el_tensors_parse(const elman_context *context, const char *name,
                               void *bytes, size_t size, elman_tensors **out);
+/* Of tensors that were not in such a file, in the order given: names and pairs
+ * are copied, and data lie in block, which is taken over as bytes are.
+ * ELMAN_EFORMAT: a name or key is there twice. */
+elman_status el_tensors_make(const elman_context *context,
+                             const elman_tensor *list, int count,
+                             const char *const *keys_values, int pairs,
+                             void *block, elman_tensors **out);
 void el_tensors_free(elman_tensors *tensors);
 
 /* Tensors are in order of their data. */

@@ -19,6 +19,9 @@ static void fill(void)
             el_kernels_avx2(&f32[level]);
         if (level >= EL_LEVEL_AVX512)
             el_kernels_avx512(&f32[level]);
+#elif EL_ARCH_ARM64
+        if (level >= EL_LEVEL_NEON)
+            el_kernels_neon(&f32[level]);
 #endif
     }
 }

@@ -181,5 +181,6 @@ double el_xent_c(const el_xent *e, const void *x, int64_t target, void *dx);
 double el_xent_c_f64(const el_xent *e, const void *x, int64_t target, void *dx);
 void el_kernels_avx2(el_kernels *table);
 void el_kernels_avx512(el_kernels *table);
+void el_kernels_neon(el_kernels *table);
 
 #endif

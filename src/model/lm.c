@@ -7,17 +7,17 @@
 
 elman_status el_lm_set_history(elman_lm *lm, const char *json)
 {
-    char *const copy = el_strdup(lm->context, json);
+    char *const copy = el_strdup(lm->net.context, json);
     if (!copy)
         return ELMAN_ENOMEM;
-    el_free(lm->context, lm->history);
+    el_free(lm->net.context, lm->history);
     lm->history = copy;
     return ELMAN_OK;
 }
 
 static elman_status build(elman_lm *lm, const elman_vocab *vocab)
 {
-    const elman_context *const c = lm->context;
+    const elman_context *const c = lm->net.context;
     const elman_lm_desc *const d = &lm->desc;
     const bool recurrent = d->cell != ELMAN_CELL_NONE;
     elman_status s = el_vocab_copy(c, vocab, &lm->vocab);
@@ -28,39 +28,32 @@ static elman_status build(elman_lm *lm, const elman_vocab *vocab)
         return s;
     lm->classes = vocab->size;
     lm->tokens = recurrent ? 1 : d->context;
-    lm->embedding = -1;
-    if (d->embed > 0)
-        s = el_views_add(c, &lm->views, "embedding.", "weight", lm->classes,
-                         d->embed, &lm->embedding);
     const int64_t width = d->embed > 0 ? d->embed : lm->classes;
-    el_stack_desc stack = {.cell = d->cell,
-                           .activation = d->activation,
-                           .dtype = d->dtype,
-                           .hidden = d->hidden,
-                           .proj = d->proj,
-                           .layers = d->layers,
-                           .directions = 1,
-                           .slots = d->embed > 0 ? 0 : lm->tokens,
-                           .bias = true,
-                           .trainable = true,
-                           .reset_before = d->reset_before,
-                           .dropout = d->dropout,
-                           .locked = d->locked,
-                           .weight_drop = d->weight_drop,
-                           .prefix = recurrent ? "rnn." : "hidden."};
-    if (!s && __builtin_mul_overflow(width, lm->tokens, &stack.input))
-        s = el_fail(ELMAN_EINVAL, "the last %lld tokens are too many",
-                    (long long)lm->tokens);
-    if (!s)
-        s = el_stack_create(c, &stack, &lm->views, &lm->stack);
-    if (!s)
-        s = el_decoder_create(c, lm->k, lm->stack.width, lm->classes,
-                              d->tie ? lm->embedding : -1, &lm->views,
-                              &lm->decoder);
-    if (s)
-        return s;
-    lm->weights = el_alloc_array(c, lm->views.total, lm->k->size);
-    return lm->weights ? ELMAN_OK : ELMAN_ENOMEM;
+    el_network_parts parts = {
+        .vocab = lm->classes,
+        .embed = d->embed,
+        .stack = {.cell = d->cell,
+                  .activation = d->activation,
+                  .dtype = d->dtype,
+                  .hidden = d->hidden,
+                  .proj = d->proj,
+                  .layers = d->layers,
+                  .directions = 1,
+                  .slots = d->embed > 0 ? 0 : lm->tokens,
+                  .bias = true,
+                  .trainable = true,
+                  .reset_before = d->reset_before,
+                  .dropout = d->dropout,
+                  .locked = d->locked,
+                  .weight_drop = d->weight_drop,
+                  .prefix = recurrent ? "rnn." : "hidden."},
+        .outputs = lm->classes,
+        .tie = d->tie,
+        .decoder_bias = true};
+    if (__builtin_mul_overflow(width, lm->tokens, &parts.stack.input))
+        return el_fail(ELMAN_EINVAL, "the last %lld tokens are too many",
+                       (long long)lm->tokens);
+    return el_network_build(&lm->net, &parts);
 }
 
 elman_status el_lm_create(const elman_context *context,
@@ -70,10 +63,8 @@ elman_status el_lm_create(const elman_context *context,
     elman_lm *const lm = el_alloc(context, sizeof *lm);
     if (!lm)
         return ELMAN_ENOMEM;
-    lm->context = context;
-    lm->k = desc->dtype == ELMAN_F64 ? context->f64 : context->f32;
+    lm->net.context = context;
     lm->desc = *desc;
-    lm->stack.context = context;
     const elman_status s = build(lm, vocab);
     if (s) {
         el_lm_free(lm);
@@ -88,40 +79,36 @@ void el_lm_free(elman_lm *lm)
 {
     if (!lm)
         return;
-    const elman_context *const c = lm->context;
+    const elman_context *const c = lm->net.context;
     el_vocab_free(lm->vocab);
     el_free(c, lm->history);
-    el_views_free(c, &lm->views);
-    el_stack_free(&lm->stack);
-    el_decoder_free(&lm->decoder);
-    el_free(c, lm->weights);
+    el_network_clear(&lm->net);
     el_free(c, lm);
 }
 
 void el_lm_pack(elman_lm *lm)
 {
-    el_stack_pack(&lm->stack, lm->weights);
-    el_decoder_pack(&lm->decoder, lm->weights);
+    el_network_pack(&lm->net);
 }
 
 void el_lm_init(elman_lm *lm, uint64_t seed)
 {
     const elman_lm_desc *const d = &lm->desc;
-    for (int i = 0; i < lm->views.count; ++i) {
-        const elman_view *const view = &lm->views.list[i];
-        void *const block = el_at(lm->k, lm->weights, view->offset);
+    for (int i = 0; i < lm->net.views.count; ++i) {
+        const elman_view *const view = &lm->net.views.list[i];
+        void *const block = el_at(lm->net.k, lm->net.weights, view->offset);
         const uint64_t stream = EL_STREAM(EL_RANDOM_WEIGHTS, i);
-        if (view->offset == lm->embedding && !d->tie) {
-            el_fill_normal(lm->k, block, view->count, 1, seed, stream);
+        if (view->offset == lm->net.embedding && !d->tie) {
+            el_fill_normal(lm->net.k, block, view->count, 1, seed, stream);
             continue;
         }
         /* One-hot parts bring one input each that is not zero. */
-        int64_t inputs = lm->stack.width;
+        int64_t inputs = lm->net.stack.width;
         if (strncmp(view->name, "hidden.", 7) == 0)
             inputs = lm->tokens * (d->embed > 0 ? d->embed : 1);
         else if (strncmp(view->name, "rnn.", 4) == 0)
             inputs = d->hidden;
-        el_fill_uniform(lm->k, block, view->count, 1, inputs, seed, stream);
+        el_fill_uniform(lm->net.k, block, view->count, 1, inputs, seed, stream);
     }
     el_lm_pack(lm);
 }

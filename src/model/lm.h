@@ -7,24 +7,17 @@
 #ifndef EL_LM_H
 #define EL_LM_H
 
-#include "../nn/decoder.h"
-#include "../nn/tape.h"
 #include "../nn/xent.h"
 #include "../text/vocab.h"
+#include "network.h"
 
 struct elman_lm {
-    const elman_context *context;
-    const el_kernels *k;
+    elman_network net; /* its decoder gives the logits */
     elman_lm_desc desc;
     elman_vocab *vocab;
-    char *history; /* JSON, or "" */
-    el_views views;
-    int64_t classes;   /* V */
-    int64_t tokens;    /* that enter at one step: n, or 1 */
-    int64_t embedding; /* where it begins in the flat block; -1: one-hot */
-    el_stack stack;
-    el_decoder decoder;
-    void *weights; /* [P] */
+    char *history;   /* JSON, or "" */
+    int64_t classes; /* V */
+    int64_t tokens;  /* that enter at one step: n, or 1 */
 };
 
 /* desc has been checked but for the sizes that vocab gives. */

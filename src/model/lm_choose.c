@@ -13,8 +13,8 @@ typedef struct candidate {
 
 static double logit(const elman_lm *lm, const void *logits, int64_t i)
 {
-    return lm->k->dtype == ELMAN_F64 ? ((const double *)logits)[i]
-                                     : (double)((const float *)logits)[i];
+    return lm->net.k->dtype == ELMAN_F64 ? ((const double *)logits)[i]
+                                         : (double)((const float *)logits)[i];
 }
 
 /* The first of the largest; -1 if one is NaN or all are minus infinity. */
@@ -119,11 +119,11 @@ elman_status el_lm_choose(const elman_lm *lm, const elman_sampler *sampler,
         *id = choose_any(lm, sampler, logits, uniform, best);
     } else {
         candidate *const list =
-            el_alloc_array(lm->context, lm->classes, sizeof *list);
+            el_alloc_array(lm->net.context, lm->classes, sizeof *list);
         if (!list)
             return ELMAN_ENOMEM;
         *id = choose_top(lm, sampler, logits, uniform, best, list);
-        el_free(lm->context, list);
+        el_free(lm->net.context, list);
     }
     return ELMAN_OK;
 }

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* lm_file.h - a language model as a safetensors file.
- *
- * Tensors bear the names of the views; metadata says what they make:
- *   format "elman", kind "language-model", cell, activation, hidden_size,
- *   num_layers, embedding_size, context_size, level, normalize (words and
- *   decimal numbers), vocabulary (el_vocab_to_json), training (JSON, may be
- *   absent).  A checkpoint is the same file with tensors "trainer.*" added. */
+/* lm_file.h - a language model as a file: model_file.h, and vocabulary
+ * (el_vocab_to_json) and training (JSON, may be absent) in the metadata.  A
+ * checkpoint is the same file with tensors "trainer.*" added. */
 #ifndef EL_LM_FILE_H
 #define EL_LM_FILE_H
 
@@ -24,10 +20,6 @@ elman_status el_lm_from_tensors(const elman_context *context,
 elman_status el_lm_read_meta(const elman_context *context,
                              const elman_tensors *file, const char *path,
                              elman_lm_desc *desc, elman_vocab **vocab);
-
-/* ELMAN_EFORMAT, naming path and tensor, if it is not there. */
-elman_status el_lm_find_tensor(const elman_tensors *file, const char *path,
-                               const char *name, const elman_tensor **out);
 
 #define EL_TRAINER_PREFIX "trainer."
 

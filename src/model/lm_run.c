@@ -7,14 +7,14 @@
 
 static int64_t embedded(const elman_lm *lm)
 {
-    return lm->embedding >= 0 ? lm->tokens * lm->desc.embed : 0;
+    return lm->net.embedding >= 0 ? lm->tokens * lm->desc.embed : 0;
 }
 
 /* ---- State ----------------------------------------------------------------*/
 
 int64_t el_lm_state_h_count(const elman_lm_state *state)
 {
-    return state->lm->stack.recurrent ? el_state_h_count(&state->state) : 0;
+    return state->lm->net.stack.recurrent ? el_state_h_count(&state->state) : 0;
 }
 
 int64_t el_lm_state_c_count(const elman_lm_state *state)
@@ -30,7 +30,7 @@ int64_t el_lm_state_ids_count(const elman_lm_state *state)
 elman_status el_lm_state_create(const elman_lm *lm, int64_t batch,
                                 elman_lm_state **out)
 {
-    const elman_context *const c = lm->context;
+    const elman_context *const c = lm->net.context;
     elman_lm_state *const state = el_alloc(c, sizeof *state);
     if (!state)
         return ELMAN_ENOMEM;
@@ -42,9 +42,9 @@ elman_status el_lm_state_create(const elman_lm *lm, int64_t batch,
         __builtin_mul_overflow(embedded(lm), batch, &x))
         s = el_no_memory();
     if (!s)
-        s = el_state_create(&lm->stack, batch, &state->state);
+        s = el_state_create(&lm->net.stack, batch, &state->state);
     if (!s && (!(state->ids = el_alloc_array(c, ids, sizeof *state->ids)) ||
-               (x > 0 && !(state->x = el_alloc_array(c, x, lm->k->size)))))
+               (x > 0 && !(state->x = el_alloc_array(c, x, lm->net.k->size)))))
         s = ELMAN_ENOMEM;
     if (s) {
         el_lm_state_free(state);
@@ -59,7 +59,7 @@ void el_lm_state_free(elman_lm_state *state)
 {
     if (!state)
         return;
-    const elman_context *const c = state->lm->context;
+    const elman_context *const c = state->lm->net.context;
     el_state_free(&state->state);
     el_free(c, state->ids);
     el_free(c, state->x);
@@ -81,7 +81,7 @@ typedef struct carried {
 
 static carried parts_of(const elman_lm_state *state)
 {
-    const size_t size = state->lm->k->size;
+    const size_t size = state->lm->net.k->size;
     return (carried){
         .at = {state->state.h, state->state.c, state->ids},
         .bytes = {(size_t)el_lm_state_h_count(state) * size,
@@ -122,10 +122,10 @@ elman_status el_lm_state_write(elman_lm_state *state, const void *in)
 
 static size_t tape_scratch(const elman_lm *lm, el_run most)
 {
-    const size_t decoder = el_decoder_scratch(&lm->decoder);
+    const size_t decoder = el_decoder_scratch(&lm->net.decoder);
     const size_t embedding =
-        lm->embedding >= 0
-            ? el_lookup_scratch(lm->k, most, lm->classes, lm->desc.embed)
+        lm->net.embedding >= 0
+            ? el_lookup_scratch(lm->net.k, most, lm->classes, lm->desc.embed)
             : 0;
     return decoder > embedding ? decoder : embedding;
 }
@@ -133,15 +133,14 @@ static size_t tape_scratch(const elman_lm *lm, el_run most)
 elman_status el_lm_tape_create(const elman_lm *lm, int64_t steps, int64_t batch,
                                bool inference, elman_lm_tape **out)
 {
-    const elman_context *const c = lm->context;
-    const size_t size = lm->k->size;
-    const int64_t P = lm->stack.width;
+    const elman_context *const c = lm->net.context;
+    const size_t size = lm->net.k->size;
+    const int64_t P = lm->net.stack.width;
     int64_t rows, count, ids;
-    if (__builtin_mul_overflow(steps, batch, &rows) ||
+    if (__builtin_mul_overflow(steps, batch, &rows) || rows > INT32_MAX ||
         __builtin_mul_overflow(steps + lm->tokens - 1, batch, &ids) ||
         __builtin_mul_overflow(rows, lm->classes + P + 2 * embedded(lm),
-                               &count) ||
-        rows > INT32_MAX)
+                               &count))
         return el_no_memory();
     assert(!inference || rows <= 256);
     elman_lm_tape *const t = el_alloc(c, sizeof *t);
@@ -152,7 +151,7 @@ elman_status el_lm_tape_create(const elman_lm *lm, int64_t steps, int64_t batch,
     t->most_batch = batch;
     t->inference = inference;
     elman_status s =
-        el_tape_create(&lm->stack, steps, batch, inference, &t->tape);
+        el_tape_create(&lm->net.stack, steps, batch, inference, &t->tape);
     if (!s) {
         const el_run most = {steps, batch, NULL};
         const int64_t x = rows * embedded(lm);
@@ -180,7 +179,7 @@ void el_lm_tape_free(elman_lm_tape *t)
 {
     if (!t)
         return;
-    const elman_context *const c = t->lm->context;
+    const elman_context *const c = t->lm->net.context;
     el_tape_free(&t->tape);
     el_free(c, t->ids);
     el_free(c, t->x);
@@ -200,25 +199,16 @@ void el_lm_tape_free(elman_lm_tape *t)
 static void embed(const elman_lm *lm, int64_t batch, int64_t rows,
                   const int32_t *ids, void *x)
 {
-    const el_kernels *const k = lm->k;
-    const int64_t E = lm->desc.embed;
-    const size_t bytes = (size_t)E * k->size;
-    const void *const table = el_at(k, lm->weights, lm->embedding);
-    for (int64_t row = 0; row < rows; ++row)
-        for (int64_t s = 0; s < lm->tokens; ++s) {
-            void *const to = el_at(k, x, (row * lm->tokens + s) * E);
-            const int32_t id = ids[row + s * batch];
-            if (id >= 0)
-                memcpy(to, el_at(k, table, id * E), bytes);
-            else
-                memset(to, 0, bytes);
-        }
+    const int64_t E = lm->desc.embed, width = lm->tokens * E;
+    for (int64_t s = 0; s < lm->tokens; ++s)
+        el_network_embed(&lm->net, rows, ids + s * batch,
+                         el_at(lm->net.k, x, s * E), width);
 }
 
 static el_input enter(const elman_lm *lm, int64_t batch, int64_t rows,
                       const int32_t *ids, void *x)
 {
-    if (lm->embedding < 0)
+    if (lm->net.embedding < 0)
         return (el_input){.ids = ids, .ids_stride = batch};
     embed(lm, batch, rows, ids, x);
     return (el_input){.x = {.p = x, .ld = embedded(lm)}};
@@ -236,12 +226,13 @@ static el_dropout before_decoder(const elman_lm *lm, const el_draw *draw)
 /* What enters the decoder, packed rows. */
 static const void *top_of(const elman_lm *lm, elman_lm_tape *tape)
 {
-    const int64_t P = lm->stack.width;
+    const int64_t P = lm->net.stack.width;
     const void *const h = el_tape_output(&tape->tape);
     if (!tape->out || !tape->draw.train)
         return h;
     const el_dropout d = before_decoder(lm, &tape->draw);
-    el_dropout_rows(lm->context, lm->k, &d, tape->run, P, h, P, tape->out, P);
+    el_dropout_rows(lm->net.context, lm->net.k, &d, tape->run, P, h, P,
+                    tape->out, P);
     return tape->out;
 }
 
@@ -251,7 +242,7 @@ void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
 {
     const el_run run = {batch->steps, batch->batch, NULL};
     const int64_t rows = el_rows(run), past = (lm->tokens - 1) * run.batch;
-    const bool carries = state && lm->stack.recurrent;
+    const bool carries = state && lm->net.stack.recurrent;
 
     for (int64_t i = 0; i < past; ++i)
         tape->ids[i] = state ? state->ids[i] : -1;
@@ -261,7 +252,7 @@ void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
                     .batch = run.batch,
                     .input = input,
                     .draw = {batch->train, batch->seed, batch->draw},
-                    .weights = lm->weights};
+                    .weights = lm->net.weights};
     if (carries) {
         f.h0 = f.hT = state->state.h;
         f.c0 = f.cT = state->state.c;
@@ -272,7 +263,7 @@ void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
     if (state)
         memcpy(state->ids, tape->ids + rows, (size_t)past * sizeof *state->ids);
 
-    el_decoder_forward(&lm->decoder, rows, top_of(lm, tape), tape->logits);
+    el_decoder_forward(&lm->net.decoder, rows, top_of(lm, tape), tape->logits);
     const el_xent_rows xent = {
         .kernel = {.classes = lm->classes, .scale = batch->scale},
         .rows = rows,
@@ -280,7 +271,7 @@ void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
         .targets32 = batch->targets,
         .each = tape->each,
         .dx = tape->inference ? NULL : tape->logits};
-    el_xent_all(lm->context, lm->k, &xent);
+    el_xent_all(lm->net.context, lm->net.k, &xent);
     double sum = 0;
     int64_t count = 0;
     for (int64_t i = 0; i < rows; ++i) {
@@ -296,7 +287,7 @@ void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
 static void embedding_gradient(const elman_lm *lm, elman_lm_tape *tape,
                                void *grad)
 {
-    const el_kernels *const k = lm->k;
+    const el_kernels *const k = lm->net.k;
     const int64_t E = lm->desc.embed;
     for (int64_t s = 0; s < lm->tokens; ++s)
         el_lookup_gradient(k, &(el_lookup_gradient_args){
@@ -306,7 +297,7 @@ static void embedding_gradient(const elman_lm *lm, elman_lm_tape *tape,
                                   .ids = tape->ids + s * tape->run.batch,
                                   .a = el_at(k, tape->dx, s * E),
                                   .lda = lm->tokens * E,
-                                  .grad = el_at(k, grad, lm->embedding),
+                                  .grad = el_at(k, grad, lm->net.embedding),
                                   .id_stride = E,
                                   .stride = 1,
                                   .scratch = tape->scratch});
@@ -314,20 +305,20 @@ static void embedding_gradient(const elman_lm *lm, elman_lm_tape *tape,
 
 void el_lm_backward(const elman_lm *lm, elman_lm_tape *tape, void *grad)
 {
-    const int64_t P = lm->stack.width;
+    const int64_t P = lm->net.stack.width;
     const bool drops = tape->out && tape->draw.train;
-    el_decoder_backward(&lm->decoder, tape->run,
+    el_decoder_backward(&lm->net.decoder, tape->run,
                         drops ? tape->out : el_tape_output(&tape->tape),
                         tape->logits, tape->dh, grad, tape->scratch);
     if (drops) {
         const el_dropout d = before_decoder(lm, &tape->draw);
-        el_dropout_rows(lm->context, lm->k, &d, tape->run, P, tape->dh, P,
-                        tape->dh, P);
+        el_dropout_rows(lm->net.context, lm->net.k, &d, tape->run, P, tape->dh,
+                        P, tape->dh, P);
     }
     el_tape_backward(
         &tape->tape,
         &(el_backward){.dy = tape->dh, .dx = tape->dx, .grad = grad});
-    if (lm->embedding >= 0)
+    if (lm->net.embedding >= 0)
         embedding_gradient(lm, tape, grad);
     tape->run.steps = 0;
 }
@@ -341,6 +332,6 @@ void el_lm_step(const elman_lm *lm, elman_lm_state *state, const int32_t *ids,
     el_state_step(&state->state, &input);
     memmove(state->ids, state->ids + B, (size_t)past * sizeof *state->ids);
     if (logits)
-        el_decoder_forward(&lm->decoder, B, el_state_top(&state->state),
+        el_decoder_forward(&lm->net.decoder, B, el_state_top(&state->state),
                            logits);
 }

@@ -4,20 +4,21 @@
 #include <string.h>
 
 elman_status el_decoder_create(const elman_context *context,
-                               const el_kernels *k, int64_t hidden,
-                               int64_t classes, int64_t tied, el_views *views,
-                               el_decoder *out)
+                               const el_kernels *k, const el_decoder_desc *desc,
+                               el_views *views, el_decoder *out)
 {
+    const int64_t hidden = desc->hidden, classes = desc->classes;
     *out = (el_decoder){.context = context,
                         .k = k,
                         .hidden = hidden,
                         .classes = classes,
-                        .weight = tied};
+                        .weight = desc->tied,
+                        .bias = -1};
     elman_status s = ELMAN_OK;
-    if (tied < 0)
+    if (desc->tied < 0)
         s = el_views_add(context, views, "decoder.", "weight", classes, hidden,
                          &out->weight);
-    if (!s)
+    if (!s && desc->bias)
         s = el_views_add(context, views, "decoder.", "bias", classes, -1,
                          &out->bias);
     if (s)
@@ -25,8 +26,10 @@ elman_status el_decoder_create(const elman_context *context,
     const int64_t forward = el_packed_count(classes, hidden);
     const int64_t backward = el_packed_count(hidden, classes);
     if ((out->out = el_alloc_array(context, forward, k->size)) &&
-        (out->back = el_alloc_array(context, backward, k->size)) &&
-        (out->bias_row = el_alloc_array(context, classes, k->size)))
+        (!desc->trainable ||
+         (out->back = el_alloc_array(context, backward, k->size))) &&
+        (!desc->bias ||
+         (out->bias_row = el_alloc_array(context, classes, k->size))))
         return ELMAN_OK;
     el_decoder_free(out);
     return ELMAN_ENOMEM;
@@ -46,10 +49,12 @@ void el_decoder_pack(el_decoder *d, const void *weights)
 {
     const void *const w = el_at(d->k, weights, d->weight);
     el_pack_rows(d->context, d->k, d->out, w, d->hidden, d->classes, d->hidden);
-    el_pack_columns(d->context, d->k, d->back, w, d->hidden, d->hidden,
-                    d->classes);
-    memcpy(d->bias_row, el_at(d->k, weights, d->bias),
-           (size_t)d->classes * d->k->size);
+    if (d->back)
+        el_pack_columns(d->context, d->k, d->back, w, d->hidden, d->hidden,
+                        d->classes);
+    if (d->bias_row)
+        memcpy(d->bias_row, el_at(d->k, weights, d->bias),
+               (size_t)d->classes * d->k->size);
 }
 
 void el_decoder_forward(const el_decoder *d, int64_t rows, const void *h,

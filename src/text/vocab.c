@@ -214,6 +214,20 @@ elman_status el_vocab_copy(const elman_context *context,
     return ELMAN_OK;
 }
 
+bool el_vocab_same(const elman_vocab *a, const elman_vocab *b)
+{
+    if (a == b)
+        return true;
+    if (a->level != b->level || a->normalize != b->normalize ||
+        a->size != b->size || a->bytes_size != b->bytes_size)
+        return false;
+    for (int64_t i = 0; i < a->size; ++i)
+        if (a->tokens[i].offset != b->tokens[i].offset ||
+            a->tokens[i].size != b->tokens[i].size)
+            return false;
+    return a->bytes_size == 0 || memcmp(a->bytes, b->bytes, a->bytes_size) == 0;
+}
+
 void el_vocab_free(elman_vocab *vocab)
 {
     if (!vocab)

@@ -35,6 +35,9 @@ elman_status el_vocab_copy(const elman_context *context,
                            const elman_vocab *vocab, elman_vocab **out);
 void el_vocab_free(elman_vocab *vocab);
 
+/* The same tokens in the same order, of one level, normalised alike. */
+bool el_vocab_same(const elman_vocab *a, const elman_vocab *b);
+
 /* Adds a token that is not there yet. */
 elman_status el_vocab_add(elman_vocab *vocab, const char *token, size_t size,
                           int32_t *id);

@@ -12,6 +12,7 @@
 #include "trainer.h"
 #include "../io/safetensors.h"
 #include "../model/lm_file.h"
+#include "../model/model_file.h"
 #include "../tensor/dtype.h"
 #include "../text/corpus.h"
 
@@ -144,8 +145,8 @@ static void add_tensor(tensor_list *to, const char *name, elman_dtype dtype,
 elman_status el_checkpoint_write(const elman_trainer *t, const char *path,
                                  int64_t mark)
 {
-    const elman_dtype dtype = t->lm->k->dtype;
-    const int64_t P = t->lm->views.total;
+    const elman_dtype dtype = t->lm->net.k->dtype;
+    const int64_t P = t->lm->net.views.total;
     int64_t integers[ALL_INTEGERS];
     double reals[ALL_REALS];
     options_out(&t->desc, integers, reals);
@@ -186,7 +187,7 @@ static elman_status take(const elman_tensors *file, const char *path,
     const elman_tensor *t;
     if (!out)
         return ELMAN_OK;
-    const elman_status s = el_lm_find_tensor(file, path, name, &t);
+    const elman_status s = el_model_find_tensor(file, path, name, &t);
     if (s)
         return s;
     if (t->dtype != dtype || t->count != count)
@@ -258,7 +259,7 @@ static elman_status take_ids(elman_lm_state *state, const elman_tensors *file,
     const elman_tensor *t;
     if (count == 0)
         return ELMAN_OK;
-    elman_status s = el_lm_find_tensor(file, path, "trainer.ids", &t);
+    elman_status s = el_model_find_tensor(file, path, "trainer.ids", &t);
     if (s)
         return s;
     if (t->dtype != ELMAN_I32 || t->count != count)
@@ -274,20 +275,25 @@ static elman_status restore(elman_trainer *t, const elman_tensors *file,
                             const char *path, const int64_t *integers,
                             const double *reals)
 {
-    const elman_dtype dtype = t->lm->k->dtype;
-    const int64_t P = t->lm->views.total;
+    const elman_dtype dtype = t->lm->net.k->dtype;
+    const int64_t P = t->lm->net.views.total;
     memcpy(&t->counters, integers + INTEGERS, sizeof t->counters);
     memcpy(&t->sums, reals + REALS, sizeof t->sums);
     t->optimizer->steps = integers[INTEGERS + COUNTERS];
-    elman_status s = take(file, path, "trainer.m", dtype, P, t->optimizer->m);
+    elman_status s = ELMAN_OK;
+    for (int i = INTEGERS; i <= INTEGERS + COUNTERS; ++i)
+        if (integers[i] < 0 || integers[i] >= (int64_t)1 << 62)
+            return el_fail(ELMAN_EFORMAT, "%s: the counters are not sensible",
+                           path);
+    s = take(file, path, "trainer.m", dtype, P, t->optimizer->m);
     if (!s)
         s = take(file, path, "trainer.v", dtype, P, t->optimizer->v);
     if (!s && t->counters.best_epoch > 0)
         s = take(file, path, "trainer.best", dtype, P, t->best);
-    for (int i = 0; !s && i < t->lm->views.count; ++i) {
-        const elman_view *const v = &t->lm->views.list[i];
+    for (int i = 0; !s && i < t->lm->net.views.count; ++i) {
+        const elman_view *const v = &t->lm->net.views.list[i];
         s = take(file, path, v->name, dtype, v->count,
-                 el_at(t->lm->k, t->lm->weights, v->offset));
+                 el_at(t->lm->net.k, t->lm->net.weights, v->offset));
     }
     if (!s && t->state) {
         const int64_t h = el_lm_state_h_count(t->state);
@@ -300,12 +306,43 @@ static elman_status restore(elman_trainer *t, const elman_tensors *file,
         if (!s)
             s = take_ids(t->state, file, path, ids);
     }
-    if (!s && (t->counters.update < 0 || t->counters.tokens < 0 ||
-               t->counters.halvings < 0 || t->counters.waiting < 0 ||
-               t->optimizer->steps < 0))
-        s = el_fail(ELMAN_EFORMAT, "%s: the counters are not sensible", path);
     if (!s)
         el_lm_pack(t->lm);
+    return s;
+}
+
+static bool same_model(const elman_lm_desc *a, const elman_lm_desc *b)
+{
+    return a->cell == b->cell && a->activation == b->activation &&
+           a->dtype == b->dtype && a->hidden == b->hidden &&
+           a->layers == b->layers && a->embed == b->embed &&
+           a->context == b->context && a->proj == b->proj &&
+           !a->reset_before == !b->reset_before && !a->tie == !b->tie;
+}
+
+/* The file's tensors are those of its metadata's model, and that must be the
+ * options' before anything is made of the size they ask for. */
+static elman_status compare_model(const elman_context *context,
+                                  const elman_tensors *file, const char *path,
+                                  const elman_lm_desc *now,
+                                  const elman_vocab *vocab_now)
+{
+    elman_lm_desc was;
+    elman_vocab *vocab;
+    elman_status s = el_lm_read_meta(context, file, path, &was, &vocab);
+    if (s)
+        return s;
+    if (!same_model(&was, now))
+        s = el_fail(ELMAN_EFORMAT,
+                    "%s: the checkpoint's options and its metadata tell of "
+                    "different models",
+                    path);
+    else if (!el_vocab_same(vocab, vocab_now))
+        s = el_fail(ELMAN_EMISMATCH,
+                    "%s: the checkpoint was made with another vocabulary "
+                    "than the text was opened with",
+                    path);
+    el_vocab_free(vocab);
     return s;
 }
 
@@ -330,9 +367,14 @@ elman_status el_checkpoint_resume(const elman_context *context,
     if (!s)
         s = compare_options(used, integers, reals, desc);
     const int64_t *const extras = integers + INTEGERS + COUNTERS;
+    if (!s)
+        s = compare_model(context, file, used, &desc->model,
+                          el_text_vocab(text));
     if (!s && extras[1] != (int64_t)el_text_fingerprint(text))
         s = el_fail(ELMAN_EMISMATCH,
-                    "%s: the checkpoint was made with another text", used);
+                    "%s: the checkpoint was made with another text, or with "
+                    "more or fewer tokens of it",
+                    used);
     if (!s && extras[2] != (valid ? (int64_t)el_text_fingerprint(valid) : 0))
         s = el_fail(ELMAN_EMISMATCH,
                     "%s: the checkpoint was made with another text to "

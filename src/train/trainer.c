@@ -52,8 +52,8 @@ static elman_status make_parts(elman_trainer *t)
     elman_status s = el_lm_create(c, &d->model, el_text_vocab(t->text), &t->lm);
     if (s)
         return s;
-    const int64_t P = t->lm->views.total;
-    const size_t size = t->lm->k->size;
+    const int64_t P = t->lm->net.views.total;
+    const size_t size = t->lm->net.k->size;
     s = el_optimizer_create(c, &d->optimizer, P, &t->optimizer);
     if (!s)
         s = el_lm_tape_create(t->lm, d->steps, d->batch, false, &t->tape);
@@ -83,6 +83,7 @@ elman_status el_trainer_create(const elman_context *context,
     t->text = text;
     t->valid = valid;
     t->sums.best_loss = t->sums.last_valid = t->sums.last_loss = NAN;
+    t->end_loss = NAN;
     elman_status s = divide_text(t);
     if (!s)
         s = make_parts(t);
@@ -139,23 +140,31 @@ static double learning_rate(const elman_trainer *t)
                             t->counters.halvings);
 }
 
-/* Keeps the best weights, and counts validations without improvement. */
-static elman_status validate(elman_trainer *t, int64_t epoch)
+static elman_status measure(const elman_trainer *t, double *loss)
 {
     elman_lm_score score = ELMAN_LM_SCORE;
     elman_text *const text = t->valid ? t->valid : t->text;
     const elman_status s =
         el_lm_eval(t->lm, text, t->valid_first, t->valid_count, &score);
+    if (!s)
+        *loss = score.nats / (double)score.tokens;
+    return s;
+}
+
+/* Keeps the best weights, and counts validations without improvement. */
+static elman_status validate(elman_trainer *t, int64_t epoch)
+{
+    double loss;
+    const elman_status s = measure(t, &loss);
     if (s)
         return s;
-    const double loss = score.nats / (double)score.tokens;
     t->sums.last_valid = loss;
     if (t->counters.best_epoch == 0 || loss < t->sums.best_loss) {
         t->sums.best_loss = loss;
         t->counters.best_epoch = epoch;
         t->counters.stalls = t->counters.waiting = 0;
-        memcpy(t->best, t->lm->weights,
-               (size_t)t->lm->views.total * t->lm->k->size);
+        memcpy(t->best, t->lm->net.weights,
+               (size_t)t->lm->net.views.total * t->lm->net.k->size);
         return ELMAN_OK;
     }
     ++t->counters.waiting;
@@ -166,6 +175,23 @@ static elman_status validate(elman_trainer *t, int64_t epoch)
         ++t->counters.halvings;
     }
     return ELMAN_OK;
+}
+
+/* The run's end in the middle of an epoch is validated as well, once. */
+static elman_status conclude(elman_trainer *t)
+{
+    const bool middle = t->counters.update % t->pieces.updates != 0;
+    if (t->counters.update != t->total || !middle || t->valid_count == 0 ||
+        !isnan(t->end_loss))
+        return ELMAN_OK;
+    return measure(t, &t->end_loss);
+}
+
+/* Whether the weights as they stand are better than the best so far. */
+static bool ends_best(const elman_trainer *t)
+{
+    return !isnan(t->end_loss) &&
+           !(t->counters.best_epoch > 0 && t->sums.best_loss <= t->end_loss);
 }
 
 elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
@@ -203,11 +229,11 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
         batch.draw = (uint64_t)c->update;
         double nats;
         el_lm_forward(t->lm, t->tape, &batch, t->state, &nats, NULL);
-        memset(t->grad, 0, (size_t)t->lm->views.total * t->lm->k->size);
+        memset(t->grad, 0, (size_t)t->lm->net.views.total * t->lm->net.k->size);
         el_lm_backward(t->lm, t->tape, t->grad);
         report->lr = learning_rate(t);
-        s = el_optimizer_step(t->optimizer, report->lr, t->lm->weights, t->grad,
-                              &report->grad_norm);
+        s = el_optimizer_step(t->optimizer, report->lr, t->lm->net.weights,
+                              t->grad, &report->grad_norm);
         if (s)
             return s;
         el_lm_pack(t->lm);
@@ -218,20 +244,26 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
         sums->last_loss = nats / (double)(T * B);
         report->epoch_end =
             piece == t->pieces.updates - 1 || c->update == t->total;
-        if (report->epoch_end && t->valid_count > 0) {
+        if (piece == t->pieces.updates - 1 && t->valid_count > 0) {
             s = validate(t, epoch + 1);
             if (s)
                 return s;
             report->valid_loss = sums->last_valid;
         }
     }
+    const bool concluded = !isnan(t->end_loss);
+    const elman_status s = conclude(t);
+    if (s)
+        return s;
+    if (!concluded && !isnan(t->end_loss))
+        report->valid_loss = t->end_loss;
     report->update = c->update;
     report->epoch = epoch + 1;
     report->tokens = c->tokens;
     report->loss = sums->last_loss;
     report->epoch_loss = sums->epoch_nats / (double)c->epoch_tokens;
-    report->best_valid_loss = sums->best_loss;
-    report->best_epoch = c->best_epoch;
+    report->best_valid_loss = ends_best(t) ? t->end_loss : sums->best_loss;
+    report->best_epoch = ends_best(t) ? epoch + 1 : c->best_epoch;
     return ELMAN_OK;
 }
 
@@ -274,9 +306,12 @@ elman_status el_trainer_note(elman_trainer *t)
     add_number(&json, "epoch_loss",
                t->sums.epoch_nats / (double)t->counters.epoch_tokens);
     if (t->valid_count > 0) {
-        add_number(&json, "best_valid_loss", t->sums.best_loss);
-        el_buffer_format(&json, ", \"best_epoch\": %lld",
-                         (long long)t->counters.best_epoch);
+        const int64_t end = (t->counters.update - 1) / t->pieces.updates + 1;
+        add_number(&json, "best_valid_loss",
+                   ends_best(t) ? t->end_loss : t->sums.best_loss);
+        el_buffer_format(
+            &json, ", \"best_epoch\": %lld",
+            (long long)(ends_best(t) ? end : t->counters.best_epoch));
     }
     el_buffer_add(&json, "}", 1);
     const elman_status s =
@@ -291,6 +326,6 @@ elman_status el_trainer_save(const elman_trainer *t, const char *path)
     const elman_status s = el_trainer_note((elman_trainer *)t);
     if (s)
         return s;
-    const bool best = t->counters.best_epoch > 0;
+    const bool best = t->counters.best_epoch > 0 && !ends_best(t);
     return el_lm_write(t->lm, best ? t->best : NULL, NULL, 0, path, 0);
 }

@@ -43,6 +43,9 @@ struct elman_trainer {
     int32_t *ids, *targets; /* [T,B] */
     el_counters counters;
     el_sums sums;
+    double end_loss; /* of the validation at an end of the run that is no
+                      * epoch's end; NaN: there was none.  A longer run would
+                      * not have made it, so that no checkpoint knows of it */
 };
 
 elman_status el_trainer_create(const elman_context *context,

@@ -25,6 +25,32 @@ same m two
 resume 0 --threads 2 --isa c
 same m two
 
+# ---- A run that was ended in the middle of an epoch and made longer is the run
+# that was not, validations included.
+middle() {
+    rm -f c c.1 c.2
+    expect 0 quick book.txt -o long --valid-fraction 0.2 --updates 100 "$@"
+    expect 0 quick book.txt -o short --valid-fraction 0.2 --updates 1 \
+        --checkpoint c "$@"
+    resume 0
+    same m short
+    resume 0 --updates 100
+    same m long
+}
+cp c kept
+cp c.1 kept.1
+middle --optimizer sgd --lr 100
+middle --optimizer sgd --lr 100 --schedule halve
+middle --stop-after 2
+rm -f c c.1 c.2
+mv kept c
+mv kept.1 c.1
+
+# ---- Updates alone lift the limit of epochs, as in a new run.
+expect 0 quick book.txt -o longer --updates 200
+resume 0 --updates 200
+same m longer
+
 # ---- More epochs; what was not given is as it was.
 resume 0 --epochs 4
 same m whole

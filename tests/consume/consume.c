@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* consume.c - what a stranger's first program does: it asks for the version,
- * makes a layer and runs one step. */
+/* consume.c - what a stranger's first program does: it makes a layer, runs a
+ * few steps, and prints what came out to the last bit. */
 #include <elman.h>
 #include <stdio.h>
 
@@ -17,21 +17,28 @@ int main(void)
     elman_rnn *rnn = NULL;
     elman_state *state = NULL;
     const float x[3] = {1, 2, 3};
-    float y[5] = {1, 1, 1, 1, 1};
+    float y[35];
+    int i;
 
+    desc.cell = ELMAN_CELL_LSTM;
     desc.input = 3;
-    desc.hidden = 5;
+    desc.hidden = 35;
     if (elman_context_create(NULL, &context) ||
         elman_rnn_create(context, &desc, &rnn) ||
-        elman_state_create(rnn, 1, &state) || elman_rnn_step(rnn, state, x, y))
+        elman_state_create(rnn, 1, &state))
         return failed();
-    printf("elman %s: %d parameters\n", elman_version(),
-           (int)elman_rnn_parameters(rnn));
-    const int right = elman_rnn_parameters(rnn) == 5 * 3 + 5 * 5 + 5 + 5 &&
-                      y[0] == 0 && y[4] == 0;
+    elman_rnn_init(rnn, 1);
+    for (i = 0; i < 20; i++)
+        if (elman_rnn_step(rnn, state, x, y))
+            return failed();
 
+    printf("elman %s: %d parameters,", elman_version(),
+           (int)elman_rnn_parameters(rnn));
+    for (i = 0; i < 35; i++)
+        printf(" %a", y[i]);
+    printf("\n");
     elman_state_destroy(&state);
     elman_rnn_destroy(&rnn);
     elman_context_destroy(&context);
-    return right ? 0 : 1;
+    return 0;
 }

@@ -198,12 +198,12 @@ static elman_status layers(scene *s)
     }
     if (!status)
         status = elman_state_create(rnn, 2, &state);
-    float x[24] = {0}, y[40] = {0};
+    float x[24] = {0}, dx[24], y[40] = {0};
     float *const grad = scratch(elman_rnn_parameters(rnn), sizeof *grad);
     for (int i = 0; i < 2 && !status; ++i)
         status = elman_rnn_forward(rnn, tape[i], 4, 2, x, NULL, y, NULL);
     if (!status)
-        status = elman_rnn_backward(rnn, tape[0], y, NULL, x, NULL, grad);
+        status = elman_rnn_backward(rnn, tape[0], y, NULL, dx, NULL, grad);
     if (!status)
         status = elman_rnn_step(rnn, state, x, y);
     elman_state_destroy(&state);
@@ -462,6 +462,107 @@ static elman_status tensor_files(scene *s)
     return status;
 }
 
+/* A network with all that may stand around its stack: made, run both ways,
+ * saved and loaded. */
+static elman_status networks(scene *s)
+{
+    elman_network_desc desc = ELMAN_NETWORK_DESC;
+    desc.rnn.cell = ELMAN_CELL_LSTM;
+    desc.rnn.hidden = 5;
+    desc.rnn.proj = 2;
+    desc.rnn.layers = 2;
+    desc.vocab = 4;
+    desc.embed = 3;
+    desc.outputs = 6;
+    const int32_t ids[6] = {0, 1, 2, 3, 0, 1};
+    const int64_t lengths[2] = {3, 1};
+    float y[36];
+    elman_network *n = NULL, *again = NULL;
+    elman_network_tape *tape = NULL;
+    elman_network_state *state = NULL;
+    elman_sequences q = ELMAN_SEQUENCES;
+    q.steps = 3;
+    q.batch = 2;
+    q.ids = ids;
+    q.lengths = lengths;
+    q.y = y;
+    elman_status status = elman_network_create(s->context, &desc, &n);
+    if (!status)
+        status = elman_network_tape_create(n, 3, 2, &tape);
+    if (!status)
+        status = elman_network_state_create(n, 2, &state);
+    if (!status)
+        status = elman_network_run(n, tape, &q);
+    if (!status)
+        status = elman_network_step(n, state, NULL, ids, y);
+    if (!status)
+        status = elman_network_save(n, "network");
+    if (!status)
+        status = elman_network_load(s->context, "network", &again);
+    elman_network_state_destroy(&state);
+    elman_network_tape_destroy(&tape);
+    elman_network_destroy(&again);
+    elman_network_destroy(&n);
+    return status;
+}
+
+/* As C files, with the weights as they are and rounded. */
+static elman_status c_files(scene *s)
+{
+    elman_network_desc desc = ELMAN_NETWORK_DESC;
+    desc.rnn.cell = ELMAN_CELL_GRU;
+    desc.rnn.hidden = 3;
+    desc.vocab = 4;
+    desc.embed = 3;
+    elman_network *n = NULL, *rounded = NULL;
+    elman_lm *lm = NULL;
+    elman_c_desc c = ELMAN_C_DESC;
+    elman_status status = elman_network_create(s->context, &desc, &n);
+    if (!status)
+        status = elman_c_write(NULL, n, &c, "network.c");
+    c.weights = ELMAN_C_INT8;
+    c.name = "model";
+    if (!status)
+        status = elman_c_write(s->lm, NULL, &c, "lm.c");
+    if (!status)
+        status = elman_network_rounded(n, ELMAN_C_BFLOAT16, &rounded);
+    if (!status)
+        status = elman_lm_rounded(s->lm, ELMAN_C_BFLOAT16, &lm);
+    elman_lm_destroy(&lm);
+    elman_network_destroy(&rounded);
+    elman_network_destroy(&n);
+    return status;
+}
+
+static elman_status arrays(scene *s)
+{
+    const float row[6] = {0, 1, 2, 3, 4, 5};
+    const elman_tensor t = {.dtype = ELMAN_F32,
+                            .rank = 2,
+                            .shape = {2, 3},
+                            .count = 6,
+                            .data = row};
+    elman_tensors *file = NULL;
+    elman_status status = elman_tensor_write_npy(s->context, "array.npy", &t);
+    if (!status)
+        status = elman_tensors_read_npy(s->context, "array.npy", &file);
+    elman_tensors_destroy(&file);
+    return status;
+}
+
+static elman_status vocabularies(scene *s)
+{
+    static const char json[] = "[\"<unk>\", \"a\", \"b\"]";
+    elman_vocab *vocab = NULL;
+    const elman_status status =
+        elman_vocab_from_json(s->context, json, sizeof json - 1, ELMAN_CHAR,
+                              ELMAN_NORMALIZE_NONE, &vocab);
+    if (!status)
+        assert_int_equal(elman_vocab_size(vocab), 3);
+    elman_vocab_destroy(&vocab);
+    return status;
+}
+
 static elman_status make_trainer(scene *s)
 {
     elman_trainer *t = NULL;
@@ -547,6 +648,10 @@ PLAYED(texts)
 PLAYED(models)
 PLAYED(choose)
 PLAYED(evaluate)
+PLAYED(networks)
+PLAYED(c_files)
+PLAYED(arrays)
+PLAYED(vocabularies)
 PLAYED(make_trainer)
 PLAYED(whole_epoch)
 
@@ -582,14 +687,13 @@ static void test_checkpoints(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_context), TEST(threads),
-        TEST(layers),      TEST(all_of_a_network),
-        TEST(states),      TEST(optimizers),
-        TEST(ceiling),     TEST(cross_entropy),
-        TEST(texts),       TEST(models),
-        TEST(choose),      TEST(evaluate),
-        TEST(files),       TEST(make_trainer),
-        TEST(whole_epoch), TEST(checkpoints),
+        TEST(one_context),      TEST(threads),       TEST(layers),
+        TEST(all_of_a_network), TEST(states),        TEST(optimizers),
+        TEST(ceiling),          TEST(cross_entropy), TEST(texts),
+        TEST(models),           TEST(choose),        TEST(evaluate),
+        TEST(networks),         TEST(arrays),        TEST(files),
+        TEST(make_trainer),     TEST(whole_epoch),   TEST(checkpoints),
+        TEST(vocabularies),     TEST(c_files),
     };
     return cmocka_run_group_tests_name("alloc", tests, begin, end);
 }

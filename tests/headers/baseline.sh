@@ -6,8 +6,8 @@
 # meets first.
 set -eu
 
-if [ "$(uname -m)" != x86_64 ]; then
-    echo 'skipped: this is no x86-64 machine'
+if [ "$(uname -m)" != x86_64 ] || [ -n "$ELMAN_CROSS" ]; then
+    echo 'skipped: this is no build for x86-64'
     exit 77
 fi
 if [ -n "$ELMAN_SANITIZE" ]; then

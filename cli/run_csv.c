@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* run_csv.c - one sequence as text, a step a line.  A network of one direction
+ * answers each line as it comes. */
+#include "run.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct lines {
+    FILE *file;
+    const char *name;
+    char *text;
+    size_t room;
+    int64_t number;
+} lines;
+
+static int lines_open(lines *l, const char *operand)
+{
+    l->name = strcmp(operand, "-") == 0 ? "standard input" : operand;
+    l->file = strcmp(operand, "-") == 0 ? stdin : fopen(operand, "r");
+    if (l->file == NULL)
+        return complain("%s: %s", operand, strerror(errno));
+    return DONE;
+}
+
+static void lines_close(lines *l)
+{
+    if (l->file != NULL && l->file != stdin)
+        fclose(l->file);
+    free(l->text);
+}
+
+static int wrong_line(const lines *l, const char *what, int64_t wanted)
+{
+    return complain("%s: line %lld: %s (%lld number%s, with commas between "
+                    "them, would be right)",
+                    l->name, (long long)l->number, what, (long long)wanted,
+                    wanted == 1 ? "" : "s");
+}
+
+/* Reads the next line that is not empty into values [count]; *more is 0 at the
+ * end. */
+static int next_line(lines *l, int64_t count, double *values, int *more)
+{
+    const char *place;
+
+    do {
+        errno = 0;
+        if (getline(&l->text, &l->room, l->file) < 0) {
+            *more = 0;
+            if (ferror(l->file))
+                return complain("%s: %s", l->name, strerror(errno));
+            return DONE;
+        }
+        l->number++;
+        place = l->text + strspn(l->text, " \t\r\n");
+    } while (*place == '\0');
+    *more = 1;
+    for (int64_t i = 0; i < count; i++) {
+        char *end;
+        values[i] = strtod(place, &end);
+        if (end == place)
+            return wrong_line(l, "something is no number", count);
+        place = end + strspn(end, " \t\r\n");
+        if (*place != (i + 1 < count ? ',' : '\0'))
+            return wrong_line(l, "it has more or fewer numbers", count);
+        place += *place == ',';
+    }
+    return DONE;
+}
+
+static int token_of(const model *m, const lines *l, double value, int32_t *id)
+{
+    if (value != floor(value) || !(value >= 0) || !(value < (double)m->vocab))
+        return complain("%s: line %lld: %s is no token (0 to %lld)", l->name,
+                        (long long)l->number, shortest(value).text,
+                        (long long)m->vocab - 1);
+    *id = (int32_t)value;
+    return DONE;
+}
+
+/* A row as one line; a number reads back as the same one. */
+static void print_row(const model *m, FILE *out, const void *y, int64_t row)
+{
+    for (int64_t j = 0; j < m->width; j++) {
+        const int64_t i = row * m->width + j;
+        if (j > 0)
+            putc(',', out);
+        if (m->dtype == ELMAN_F64) {
+            fputs(shortest(((const double *)y)[i]).text, out);
+        } else {
+            const float value = ((const float *)y)[i];
+            char text[32];
+            for (int digits = 6; digits <= 9; digits++) {
+                snprintf(text, sizeof text, "%.*g", digits, (double)value);
+                if (strtof(text, NULL) == value)
+                    break;
+            }
+            fputs(text, out);
+        }
+    }
+    putc('\n', out);
+}
+
+/* Where CSV goes: stdout, or a file of this name. */
+static FILE *open_output(const char *operand)
+{
+    FILE *file = stdout;
+
+    if (strcmp(operand, "-") != 0)
+        file = fopen(operand, "w");
+    if (file == NULL)
+        complain("%s: %s", operand, strerror(errno));
+    return file;
+}
+
+static int close_output(FILE *file, const char *operand)
+{
+    int lost;
+
+    if (file == stdout)
+        return DONE;
+    lost = ferror(file);
+    errno = 0;
+    if (fclose(file) != 0 || lost)
+        return complain("%s: could not be written%s%s", operand,
+                        errno != 0 ? ": " : "",
+                        errno != 0 ? strerror(errno) : "");
+    return DONE;
+}
+
+int write_csv(const model *m, const sequences *q, const char *operand)
+{
+    FILE *out;
+
+    if (q->batch != 1)
+        return complain("%s: CSV has one sequence, and there are %lld (.npy "
+                        "has more)",
+                        operand, (long long)q->batch);
+    out = open_output(operand);
+    if (out == NULL)
+        return FAILED;
+    for (int64_t t = 0; t < q->steps; t++)
+        print_row(m, out, q->y, t);
+    return close_output(out, operand);
+}
+
+/* Each line is answered before the next one is waited for. */
+static int answer_lines(const model *m, lines *l, double *values, void *x,
+                        void *y, FILE *out)
+{
+    const int64_t count = m->vocab > 0 ? 1 : m->input;
+    stepper s = {NULL, NULL};
+    int32_t id = 0;
+    int more = 1, status = stepper_open(m, 1, &s);
+
+    while (status == DONE) {
+        status = next_line(l, count, values, &more);
+        if (status != DONE || !more)
+            break;
+        if (m->vocab > 0)
+            status = token_of(m, l, values[0], &id);
+        else
+            for (int64_t i = 0; i < count; i++)
+                put_number(m, x, i, values[i]);
+        if (status == DONE && stepper_step(m, &s, x, &id, y) != ELMAN_OK)
+            status = complain_library();
+        if (status == DONE)
+            print_row(m, out, y, 0);
+        if (status == DONE && out == stdout)
+            status = finish_stdout();
+    }
+    stepper_close(&s);
+    return status;
+}
+
+/* All lines, as one sequence. */
+static int gather_lines(const model *m, lines *l, double *values, sequences *q)
+{
+    const int64_t count = m->vocab > 0 ? 1 : m->input;
+    const size_t size =
+        m->vocab > 0 ? sizeof(int32_t) : elman_dtype_size(m->dtype);
+    int64_t room = 0;
+    char *block = NULL;
+    int more = 1, status = DONE;
+
+    q->batch = 1;
+    q->rank = m->vocab > 0 ? 1 : 2;
+    while (status == DONE) {
+        status = next_line(l, count, values, &more);
+        if (status != DONE || !more)
+            break;
+        if (q->steps == room) {
+            room = room > 0 ? 2 * room : 256;
+            void *const grown =
+                realloc(block, (size_t)room * (size_t)count * size);
+            if (grown == NULL) {
+                status = complain("memory ran out");
+                break;
+            }
+            block = grown;
+        }
+        if (m->vocab > 0)
+            status =
+                token_of(m, l, values[0], (int32_t *)(void *)block + q->steps);
+        else
+            for (int64_t i = 0; i < count; i++)
+                put_number(m, block, q->steps * count + i, values[i]);
+        q->steps++;
+    }
+    if (m->vocab > 0)
+        q->ids = (int32_t *)(void *)block;
+    else
+        q->x = block;
+    if (status == DONE && q->steps == 0)
+        status = complain("%s: there is nothing in it", l->name);
+    return status;
+}
+
+int run_csv(const model *m, const char *in, const char *out, sequences *q)
+{
+    const int64_t count = m->vocab > 0 ? 1 : m->input;
+    lines l = {.file = NULL};
+    double *const values = room_for(count, 1, sizeof *values);
+    void *const x = room_for(count, 1, elman_dtype_size(m->dtype));
+    int status = DONE;
+
+    if (values == NULL || x == NULL)
+        status = FAILED;
+    else if (count == 0)
+        status = complain("%s: the network takes no numbers in (a .npy file of "
+                          "shape [T,0] says how many steps)",
+                          in);
+    else
+        status = lines_open(&l, in);
+    if (status == DONE && m->one_way && form_of(out) == CSV) {
+        void *const y = room_for(m->width, 1, elman_dtype_size(m->dtype));
+        FILE *const file = y != NULL ? open_output(out) : NULL;
+        status =
+            file != NULL ? answer_lines(m, &l, values, x, y, file) : FAILED;
+        if (file != NULL) {
+            const int closed = close_output(file, out);
+            status = status == DONE ? closed : status;
+        }
+        free(y);
+    } else if (status == DONE) {
+        status = gather_lines(m, &l, values, q);
+        if (status == DONE)
+            status = run_whole(m, q);
+        if (status == DONE)
+            status = write_output(m, q, out);
+    }
+    lines_close(&l);
+    free(values);
+    free(x);
+    return status;
+}

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MIT */
+#include "onnx_read.h"
+#include "../text/vocab.h"
+#include "onnx_write.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A language model's one-hot input as a network's has a table of its own. */
+enum { IDENTITY_MOST = 4096, LAYERS_MOST = 4096 };
+
+/* The stages in the order in which numbers go through them. */
+typedef struct chain {
+    const el_onnx_walk *walk;
+    const el_onnx_stage *tokens;  /* an embedding or one-hot; NULL: neither */
+    const el_onnx_stage **layers; /* L */
+    int64_t count;
+    const el_onnx_stage *product, *bias; /* of the decoder; NULL: none */
+    elman_network_desc desc;
+} chain;
+
+/* ---- From the last stage to the first -------------------------------------*/
+
+static elman_status no_layer(void)
+{
+    return el_fail(ELMAN_EFORMAT,
+                   "there is no recurrent layer in it (RNN, LSTM or GRU)");
+}
+
+static elman_status find_last(const el_onnx_walk *w, int *last)
+{
+    *last = -1;
+    for (int i = 0; i < w->stage_count; ++i) {
+        const el_onnx_stage *const stage = &w->stages[i];
+        if (stage->used || stage->half)
+            continue;
+        if (*last >= 0)
+            return el_fail(ELMAN_EFORMAT, "its layers do not stand one upon "
+                                          "the other: several give what no "
+                                          "other takes");
+        *last = i;
+    }
+    return *last >= 0 ? ELMAN_OK : no_layer();
+}
+
+static elman_status list_chain(chain *c)
+{
+    const el_onnx_walk *const w = c->walk;
+    int at, met = 0, halves = 0;
+    elman_status s = find_last(w, &at);
+    if (s)
+        return s;
+    c->layers = el_alloc_array(w->context, w->stage_count, sizeof *c->layers);
+    if (!c->layers)
+        return ELMAN_ENOMEM;
+    for (; at >= 0; at = w->stages[at].before, ++met) {
+        const el_onnx_stage *const stage = &w->stages[at];
+        if (c->count > 0 &&
+            (stage->work == EL_ONNX_BIAS || stage->work == EL_ONNX_PRODUCT))
+            return el_fail(ELMAN_EFORMAT, "a linear layer stands before a "
+                                          "recurrent one");
+        if (stage->work == EL_ONNX_BIAS)
+            c->bias = stage;
+        else if (stage->work == EL_ONNX_PRODUCT)
+            c->product = stage;
+        else if (stage->work == EL_ONNX_LAYER)
+            c->layers[c->count++] = stage;
+        else
+            c->tokens = stage;
+    }
+    for (int i = 0; i < w->stage_count; ++i)
+        halves += w->stages[i].half;
+    if (met + halves != w->stage_count)
+        return el_fail(ELMAN_EFORMAT, "its layers do not stand one upon the "
+                                      "other: one gives what several take");
+    if (c->count == 0)
+        return no_layer();
+    if (c->count > LAYERS_MOST)
+        return el_fail(ELMAN_EFORMAT,
+                       "it has %lld recurrent layers (at most "
+                       "%d)",
+                       (long long)c->count, LAYERS_MOST);
+    for (int64_t i = 0; i < c->count / 2; ++i) {
+        const el_onnx_stage *const stage = c->layers[i];
+        c->layers[i] = c->layers[c->count - 1 - i];
+        c->layers[c->count - 1 - i] = stage;
+    }
+    return ELMAN_OK;
+}
+
+static elman_status check_layers(const chain *c)
+{
+    const el_onnx_stage *const first = c->layers[0];
+    for (int64_t l = 0; l < c->count; ++l) {
+        const el_onnx_stage *const one = c->layers[l];
+        if (one->directions == 1 && one->reverse)
+            return el_fail(ELMAN_EFORMAT,
+                           "layer %lld runs backwards alone, "
+                           "which no layer of elman's does",
+                           (long long)l);
+        if (one->cell != first->cell || one->hidden != first->hidden ||
+            one->activation != first->activation ||
+            one->directions != first->directions ||
+            one->reset_before != first->reset_before ||
+            one->proj != first->proj ||
+            one->direction[0].weight_ih.type !=
+                first->direction[0].weight_ih.type)
+            return el_fail(ELMAN_EFORMAT,
+                           "layer %lld is not like the first one (all must "
+                           "have the same cell, hidden size, directions and "
+                           "type)",
+                           (long long)l);
+    }
+    return ELMAN_OK;
+}
+
+/* ---- Initial states -------------------------------------------------------*/
+
+typedef struct start_state {
+    unsigned char *used; /* by input */
+    el_onnx_start last;
+    int64_t zeros, inputs;
+} start_state;
+
+/* Each row of an input is one layer's, in the order of the layers. */
+static elman_status check_start(const chain *c, start_state *state,
+                                el_onnx_start start)
+{
+    const bool next = state->inputs > 0 && start.input == state->last.input &&
+                      start.row == state->last.row + 1;
+    if (start.input < 0) {
+        ++state->zeros;
+        return ELMAN_OK;
+    }
+    if (!next && (start.row != 0 || state->used[start.input]))
+        return el_fail(ELMAN_EFORMAT,
+                       "input %.100s does not hold one initial state for each "
+                       "layer, in their order",
+                       c->walk->graph->input[start.input]->name);
+    state->used[start.input] = 1;
+    state->last = start;
+    ++state->inputs;
+    return ELMAN_OK;
+}
+
+static elman_status check_starts(const chain *c)
+{
+    const el_onnx_walk *const w = c->walk;
+    unsigned char *const used =
+        el_alloc(w->context, (size_t)w->input_count + 1);
+    elman_status s = used ? ELMAN_OK : ELMAN_ENOMEM;
+    const el_onnx_stage *const first = c->tokens ? c->tokens : c->layers[0];
+    if (s)
+        return s;
+    used[first->input] = 1;
+    if (w->lengths >= 0)
+        used[w->lengths] = 1;
+    for (int kind = 0; !s && kind < 2; ++kind) {
+        start_state state = {.used = used};
+        for (int64_t i = 0; !s && i < c->count * c->layers[0]->directions;
+             ++i) {
+            const int S = c->layers[0]->directions;
+            const el_onnx_direction *const one =
+                &c->layers[i / S]->direction[i % S];
+            s = check_start(c, &state, kind == 0 ? one->h : one->c);
+        }
+        if (!s && state.zeros > 0 && state.inputs > 0)
+            s = el_fail(ELMAN_EFORMAT, "some layers begin at zeros, and others "
+                                       "at a state that is an input");
+    }
+    el_free(w->context, used);
+    return s;
+}
+
+/* ---- Outputs --------------------------------------------------------------*/
+
+/* Steps, sequences and features, each a dimension of its own, the features
+ * last; dimensions of 1 do not count. */
+static bool is_laid_out(const el_onnx_walk *w, const el_onnx_flow *flow,
+                        const el_onnx_stage *last)
+{
+    const int directions = last->work == EL_ONNX_LAYER ? last->directions : 1;
+    const int64_t wide = last->width / directions;
+    int axes = 0, features = 0;
+    for (int d = 0; d < flow->rank; ++d) {
+        const el_onnx_axis *const axis = el_onnx_flow_axis(flow, d);
+        if (el_onnx_flow_is_empty(flow, d))
+            continue;
+        if (axis && axis->id >= 0 && features == 0 &&
+            (axis->id == w->time || axis->id == w->batch))
+            ++axes;
+        else if (el_onnx_flow_is_features(flow, d, directions, wide))
+            ++features;
+        else
+            return false;
+    }
+    return axes == (w->time >= 0) + (w->batch >= 0) &&
+           features == (last->width != 1);
+}
+
+static elman_status check_outputs(const chain *c)
+{
+    const el_onnx_walk *const w = c->walk;
+    const el_onnx_stage *const last = c->bias      ? c->bias
+                                      : c->product ? c->product
+                                                   : c->layers[c->count - 1];
+    if (w->graph->n_output == 0)
+        return el_fail(ELMAN_EFORMAT, "its graph has no output");
+    for (size_t i = 0; i < w->graph->n_output; ++i) {
+        const char *const name = w->graph->output[i]->name;
+        const el_onnx_value *const v = name ? el_onnx_find(w, name) : NULL;
+        if (!v || v->kind == EL_ONNX_NOTHING)
+            return el_fail(ELMAN_EFORMAT, "no node gives output %.100s",
+                           name ? name : "without a name");
+        if (v->kind == EL_ONNX_STATE)
+            continue;
+        if (v->kind != EL_ONNX_FLOW ||
+            v->source != el_onnx_stage_number(w, last) ||
+            !is_laid_out(w, &v->flow, last))
+            return el_fail(ELMAN_EFORMAT,
+                           "output %.100s is neither what the last layer "
+                           "gives, steps by sequences by features, nor a final "
+                           "state",
+                           name);
+    }
+    return ELMAN_OK;
+}
+
+/* ---- What it is -----------------------------------------------------------*/
+
+static bool is_same_matrix(const el_onnx_constant *a, const el_onnx_constant *b)
+{
+    return a->data == b->data && a->shape[0] == b->shape[1] &&
+           a->shape[1] == b->shape[0] && a->stride[0] == b->stride[1] &&
+           a->stride[1] == b->stride[0];
+}
+
+static elman_status describe(chain *c)
+{
+    const el_onnx_stage *const first = c->layers[0];
+    elman_network_desc *const d = &c->desc;
+    elman_rnn_desc *const r = &d->rnn;
+    *d = (elman_network_desc)ELMAN_NETWORK_DESC;
+    r->cell = first->cell;
+    r->activation = first->activation;
+    r->dtype = first->direction[0].weight_ih.type ==
+                       EL_ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE
+                   ? ELMAN_F64
+                   : ELMAN_F32;
+    r->input = first->direction[0].weight_ih.shape[1];
+    r->hidden = first->hidden;
+    r->proj = first->proj;
+    r->layers = (int)c->count;
+    r->bidirectional = first->directions == 2;
+    r->reset_before = first->reset_before;
+    r->inference_only = 1;
+    r->no_bias = 1;
+    for (int64_t l = 0; l < c->count; ++l)
+        for (int s = 0; s < first->directions; ++s)
+            if (c->layers[l]->direction[s].bias_ih.rank > 0)
+                r->no_bias = 0;
+    if (c->tokens) {
+        d->vocab = c->tokens->work == EL_ONNX_EMBEDDING
+                       ? c->tokens->matrix.shape[0]
+                       : c->tokens->width;
+        d->embed = r->input;
+    }
+    if (c->product) {
+        d->outputs = c->product->width;
+        d->no_decoder_bias = !c->bias;
+        d->tie = c->tokens && c->tokens->work == EL_ONNX_EMBEDDING &&
+                 is_same_matrix(&c->tokens->matrix, &c->product->matrix);
+    }
+    return ELMAN_OK;
+}
+
+/* ---- Weights --------------------------------------------------------------*/
+
+/* Gates in our order are those of ONNX with these numbers: LSTM i f g o of
+ * i o f c, GRU r z n of z r h. */
+static void copy_gates(const el_onnx_stage *layer, const el_onnx_constant *from,
+                       size_t size, char *to)
+{
+    static const int order[][4] = {[ELMAN_CELL_ELMAN] = {0},
+                                   [ELMAN_CELL_LSTM] = {0, 2, 3, 1},
+                                   [ELMAN_CELL_GRU] = {1, 0, 2}};
+    const int64_t H = layer->hidden, gates = from->shape[0] / H;
+    for (int64_t g = 0; g < gates; ++g) {
+        const int64_t place = layer->our_order ? g : order[layer->cell][g];
+        const el_onnx_constant gate = el_onnx_sliced(from, 0, place * H, H);
+        el_onnx_copy(&gate, to);
+        to += (size_t)gate.count * size;
+    }
+}
+
+/* Layer l, direction s; biases that are not there are zeros. */
+static void copy_layer(const chain *c, const elman_network *n, int64_t l, int s)
+{
+    const el_onnx_stage *const layer = c->layers[l];
+    const el_onnx_direction *const one = &layer->direction[s];
+    const struct {
+        const char *name;
+        const el_onnx_constant *from;
+    } parts[] = {{"weight_ih", &one->weight_ih},
+                 {"weight_hh", &one->weight_hh},
+                 {"bias_ih", &one->bias_ih},
+                 {"bias_hh", &one->bias_hh},
+                 {"weight_hr", &one->weight_hr}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i) {
+        elman_view view;
+        char name[64];
+        snprintf(name, sizeof name, "rnn.%s_l%lld%s", parts[i].name,
+                 (long long)l, s > 0 ? "_reverse" : "");
+        if (parts[i].from->rank == 0 ||
+            el_views_find(&n->views, name, &view) != ELMAN_OK)
+            continue;
+        void *const to = el_at(n->k, n->weights, view.offset);
+        if (parts[i].from == &one->weight_hr)
+            el_onnx_copy(parts[i].from, to);
+        else
+            copy_gates(layer, parts[i].from, n->k->size, to);
+    }
+}
+
+static void copy_identity(const elman_network *n, int64_t V)
+{
+    for (int64_t i = 0; i < V; ++i) {
+        void *const one = el_at(n->k, n->weights, n->embedding + i * V + i);
+        if (n->k->dtype == ELMAN_F64)
+            *(double *)one = 1;
+        else
+            *(float *)one = 1;
+    }
+}
+
+static void copy_weights(const chain *c, const elman_network *n)
+{
+    static const int64_t swap[] = {1, 0};
+    el_onnx_constant turned;
+    elman_view view;
+    for (int64_t l = 0; l < c->count; ++l)
+        for (int s = 0; s < c->layers[l]->directions; ++s)
+            copy_layer(c, n, l, s);
+    if (n->embedding >= 0 && c->tokens->work == EL_ONNX_EMBEDDING)
+        el_onnx_copy(&c->tokens->matrix, el_at(n->k, n->weights, n->embedding));
+    else if (n->embedding >= 0)
+        copy_identity(n, c->tokens->width);
+    if (c->product && !el_views_find(&n->views, "decoder.weight", &view)) {
+        el_onnx_transposed(&c->product->matrix, swap, &turned);
+        el_onnx_copy(&turned, el_at(n->k, n->weights, view.offset));
+    }
+    if (c->bias && !el_views_find(&n->views, "decoder.bias", &view))
+        el_onnx_copy(&c->bias->matrix, el_at(n->k, n->weights, view.offset));
+}
+
+/* ---- A network ------------------------------------------------------------*/
+
+static elman_status make_network(const chain *c, elman_network **out)
+{
+    elman_network *n;
+    if (c->tokens && c->tokens->work == EL_ONNX_ONE_HOT &&
+        c->tokens->width > IDENTITY_MOST)
+        return el_fail(ELMAN_EUNSUPPORTED,
+                       "its input is one-hot, of %lld tokens (at most %d, "
+                       "unless it is a language model of elman's)",
+                       (long long)c->tokens->width, IDENTITY_MOST);
+    const elman_status s = el_network_create(c->walk->context, &c->desc, &n);
+    if (s)
+        return s;
+    copy_weights(c, n);
+    el_network_pack(n);
+    *out = n;
+    return ELMAN_OK;
+}
+
+/* ---- A language model -----------------------------------------------------*/
+
+static const char *meta_of(const ElOnnx__ModelProto *model, const char *key)
+{
+    for (size_t i = 0; i < model->n_metadata_props; ++i) {
+        const ElOnnx__StringStringEntryProto *const one =
+            model->metadata_props[i];
+        if (one->key && strcmp(one->key, key) == 0)
+            return one->value ? one->value : "";
+    }
+    return NULL;
+}
+
+static bool is_lm(const ElOnnx__ModelProto *model)
+{
+    const char *const format = meta_of(model, "format");
+    const char *const kind = meta_of(model, "kind");
+    return format && kind && strcmp(format, "elman") == 0 &&
+           strcmp(kind, "language-model") == 0;
+}
+
+static elman_status find_word(const ElOnnx__ModelProto *model, const char *key,
+                              const char *const *words, int *out)
+{
+    const char *const value = meta_of(model, key);
+    for (*out = 0; words[*out]; ++*out)
+        if (value && strcmp(value, words[*out]) == 0)
+            return ELMAN_OK;
+    return el_fail(ELMAN_EFORMAT,
+                   "the metadata's %s is %.40s, which this "
+                   "version does not know",
+                   key, value ? value : "missing");
+}
+
+static elman_status read_vocab(const elman_context *context,
+                               const ElOnnx__ModelProto *model,
+                               elman_vocab **out)
+{
+    const char *const json = meta_of(model, "vocabulary");
+    int level = 0, normalize = 0;
+    elman_status s = find_word(model, "level", el_onnx_levels, &level);
+    if (!s)
+        s = find_word(model, "normalize", el_onnx_normalizations, &normalize);
+    if (s)
+        return s;
+    if (!json)
+        return el_fail(ELMAN_EFORMAT, "the metadata have no vocabulary");
+    return el_vocab_from_json(context, json, strlen(json), (elman_level)level,
+                              (elman_normalize)normalize, out);
+}
+
+static elman_status check_lm(const chain *c, const elman_vocab *vocab)
+{
+    const elman_network_desc *const d = &c->desc;
+    if (d->rnn.bidirectional || d->rnn.no_bias || !c->bias ||
+        d->outputs != vocab->size || d->vocab != vocab->size)
+        return el_fail(ELMAN_EFORMAT,
+                       "the metadata say that it is a language model of %lld "
+                       "tokens, and its graph is none",
+                       (long long)vocab->size);
+    return ELMAN_OK;
+}
+
+static elman_status take_history(elman_lm *lm, const ElOnnx__ModelProto *model)
+{
+    const char *const training = meta_of(model, "training");
+    el_json *json;
+    if (!training)
+        return ELMAN_OK;
+    elman_status s =
+        el_json_parse(lm->net.context, training, strlen(training), &json);
+    if (s)
+        return el_fail_in(s, "the metadata's training");
+    if (el_json_type(json, 0) != EL_JSON_OBJECT)
+        s = el_fail(ELMAN_EFORMAT,
+                    "the metadata's training is not a JSON object");
+    el_json_free(lm->net.context, json);
+    return s ? s : el_lm_set_history(lm, training);
+}
+
+static elman_status make_lm(const chain *c, const ElOnnx__ModelProto *model,
+                            elman_lm **out)
+{
+    const elman_rnn_desc *const r = &c->desc.rnn;
+    elman_lm_desc d = ELMAN_LM_DESC;
+    elman_vocab *vocab = NULL;
+    elman_lm *lm = NULL;
+    elman_status s = read_vocab(c->walk->context, model, &vocab);
+    if (!s)
+        s = check_lm(c, vocab);
+    d.cell = r->cell;
+    d.activation = r->activation;
+    d.dtype = r->dtype;
+    d.hidden = r->hidden;
+    d.layers = r->layers;
+    d.proj = r->proj;
+    d.reset_before = r->reset_before;
+    d.embed =
+        c->tokens && c->tokens->work == EL_ONNX_EMBEDDING ? c->desc.embed : 0;
+    d.tie = c->desc.tie;
+    if (!s)
+        s = el_lm_create(c->walk->context, &d, vocab, &lm);
+    if (!s)
+        s = take_history(lm, model);
+    el_vocab_free(vocab);
+    if (s) {
+        el_lm_free(lm);
+        return s;
+    }
+    copy_weights(c, &lm->net);
+    el_lm_pack(lm);
+    *out = lm;
+    return ELMAN_OK;
+}
+
+/* ---- All of it ------------------------------------------------------------*/
+
+elman_status el_onnx_take(const elman_context *context,
+                          const ElOnnx__ModelProto *model, size_t size,
+                          elman_lm **lm, elman_network **network)
+{
+    el_onnx_walk walk;
+    chain c = {.walk = &walk};
+    elman_status s = el_onnx_walk_all(context, model, size, &walk);
+    if (!s)
+        s = list_chain(&c);
+    if (!s)
+        s = check_layers(&c);
+    if (!s)
+        s = check_starts(&c);
+    if (!s)
+        s = check_outputs(&c);
+    if (!s)
+        s = describe(&c);
+    if (!s && lm && is_lm(model))
+        s = make_lm(&c, model, lm);
+    else if (!s)
+        s = make_network(&c, network);
+    el_free(context, c.layers);
+    el_onnx_walk_free(&walk);
+    return s;
+}

@@ -1,0 +1,906 @@
+/* SPDX-License-Identifier: MIT */
+/* pickle.c - see pickle.h.  Opcodes and what they do are those of CPython's
+ * Lib/pickletools.py. */
+#include "pickle.h"
+
+#include <string.h>
+
+enum { SIZE_MOST = 1 << 24 };
+
+/* What a GLOBAL's node has in integer where it is not on the list. */
+enum { FOREIGN = -1, FOREIGN_CLASS = -2 };
+
+typedef struct machine {
+    el_pickle *tree;
+    const unsigned char *at, *end;
+    const el_pickle_global *list;
+    int list_count;
+    int32_t *stack, *memo;
+    int64_t depth, stack_room, memo_count, memo_room;
+    int64_t *marks; /* depths */
+    int64_t mark_count, mark_room;
+    bool stopped;
+} machine;
+
+/* ---- Room -----------------------------------------------------------------*/
+
+/* Makes room for element number count; every one of them has cost at least one
+ * byte of the pickle. */
+static elman_status reserve(const machine *m, void **block, int64_t count,
+                            int64_t *room, size_t size)
+{
+    if (count < *room)
+        return ELMAN_OK;
+    const int64_t more = *room > 0 ? 2 * *room : 64;
+    void *const grown = el_grow(m->tree->context, *block, (size_t)*room * size,
+                                (size_t)more * size);
+    if (!grown)
+        return ELMAN_ENOMEM;
+    *block = grown;
+    *room = more;
+    return ELMAN_OK;
+}
+
+static elman_status push(machine *m, int32_t value)
+{
+    void *block = m->stack;
+    const elman_status s =
+        reserve(m, &block, m->depth, &m->stack_room, sizeof *m->stack);
+    m->stack = block;
+    if (!s)
+        m->stack[m->depth++] = value;
+    return s;
+}
+
+/* Makes a node and pushes it; NULL with the sentence kept.  What it points to
+ * moves with the next one. */
+static el_pickle_node *push_node(machine *m, el_pickle_type type)
+{
+    el_pickle *const t = m->tree;
+    void *block = t->nodes;
+    const elman_status s =
+        reserve(m, &block, t->node_count, &t->node_room, sizeof *t->nodes);
+    t->nodes = block;
+    if (s || push(m, (int32_t)t->node_count))
+        return NULL;
+    el_pickle_node *const node = &t->nodes[t->node_count++];
+    *node = (el_pickle_node){
+        .type = type, .first = -1, .last = -1, .what = -1, .with = -1};
+    return node;
+}
+
+static elman_status append(machine *m, int32_t container, int32_t value)
+{
+    el_pickle *const t = m->tree;
+    void *block = t->cells;
+    const elman_status s =
+        reserve(m, &block, t->cell_count, &t->cell_room, sizeof *t->cells);
+    t->cells = block;
+    if (s)
+        return s;
+    el_pickle_node *const node = &t->nodes[container];
+    const int32_t cell = (int32_t)t->cell_count++;
+    t->cells[cell] = (el_pickle_cell){value, -1};
+    if (node->count++ == 0)
+        node->first = cell;
+    else
+        t->cells[node->last].next = cell;
+    node->last = cell;
+    return ELMAN_OK;
+}
+
+/* ---- The stack ------------------------------------------------------------*/
+
+static int64_t fence(const machine *m)
+{
+    return m->mark_count > 0 ? m->marks[m->mark_count - 1] : 0;
+}
+
+static elman_status pop(machine *m, int32_t *value)
+{
+    *value = -1;
+    if (m->depth <= fence(m))
+        return el_fail(ELMAN_EFORMAT, "the pickle takes from an empty stack");
+    *value = m->stack[--m->depth];
+    return ELMAN_OK;
+}
+
+static elman_status top(const machine *m, int32_t *value)
+{
+    *value = -1;
+    if (m->depth <= fence(m))
+        return el_fail(ELMAN_EFORMAT, "the pickle takes from an empty stack");
+    *value = m->stack[m->depth - 1];
+    return ELMAN_OK;
+}
+
+/* Takes the mark away: what was above it begins at *from. */
+static elman_status pop_mark(machine *m, int64_t *from)
+{
+    *from = 0;
+    if (m->mark_count == 0)
+        return el_fail(ELMAN_EFORMAT, "the pickle has no mark where it needs "
+                                      "one");
+    *from = m->marks[--m->mark_count];
+    return ELMAN_OK;
+}
+
+static el_pickle_node *node_at(const machine *m, int32_t value)
+{
+    return &m->tree->nodes[value];
+}
+
+/* ---- Bytes of the pickle --------------------------------------------------*/
+
+static elman_status take(machine *m, uint64_t size, const unsigned char **out)
+{
+    *out = NULL;
+    if (size > (uint64_t)(m->end - m->at))
+        return el_fail(ELMAN_EFORMAT, "the pickle ends within an opcode");
+    *out = m->at;
+    m->at += size;
+    return ELMAN_OK;
+}
+
+static elman_status take_number(machine *m, int size, uint64_t *out)
+{
+    const unsigned char *bytes;
+    const elman_status s = take(m, (uint64_t)size, &bytes);
+    *out = 0;
+    for (int i = 0; !s && i < size; ++i)
+        *out |= (uint64_t)bytes[i] << 8 * i;
+    return s;
+}
+
+static elman_status take_line(machine *m, el_pickle_text *out)
+{
+    const size_t left = (size_t)(m->end - m->at);
+    const unsigned char *const end = left ? memchr(m->at, '\n', left) : NULL;
+    *out = (el_pickle_text){NULL, 0};
+    if (!end)
+        return el_fail(ELMAN_EFORMAT, "the pickle ends within an opcode");
+    *out = (el_pickle_text){(const char *)m->at, (size_t)(end - m->at)};
+    m->at = end + 1;
+    return ELMAN_OK;
+}
+
+/* ---- Opcodes: plain values ------------------------------------------------*/
+
+static elman_status put_value(machine *m, el_pickle_type type, int64_t integer)
+{
+    el_pickle_node *const node = push_node(m, type);
+    if (!node)
+        return ELMAN_ENOMEM;
+    node->integer = integer;
+    return ELMAN_OK;
+}
+
+static elman_status op_none(machine *m)
+{
+    return put_value(m, EL_PICKLE_NONE, 0);
+}
+
+static elman_status op_true(machine *m)
+{
+    return put_value(m, EL_PICKLE_BOOL, 1);
+}
+
+static elman_status op_false(machine *m)
+{
+    return put_value(m, EL_PICKLE_BOOL, 0);
+}
+
+static elman_status put_integer(machine *m, int size)
+{
+    uint64_t number;
+    const elman_status s = take_number(m, size, &number);
+    if (s)
+        return s;
+    return put_value(m, EL_PICKLE_INT,
+                     size == 4 ? (int32_t)number : (int64_t)number);
+}
+
+static elman_status op_int1(machine *m)
+{
+    return put_integer(m, 1);
+}
+
+static elman_status op_int2(machine *m)
+{
+    return put_integer(m, 2);
+}
+
+static elman_status op_int4(machine *m)
+{
+    return put_integer(m, 4);
+}
+
+/* Two's complement of so many bytes. */
+static elman_status put_long(machine *m, int length_size)
+{
+    uint64_t length, number = 0;
+    const unsigned char *bytes;
+    elman_status s = take_number(m, length_size, &length);
+    if (!s)
+        s = take(m, length, &bytes);
+    if (s)
+        return s;
+    if (length > 8)
+        return put_value(m, EL_PICKLE_BIG, 0);
+    for (uint64_t i = 0; i < length; ++i)
+        number |= (uint64_t)bytes[i] << 8 * i;
+    if (length > 0 && length < 8 && bytes[length - 1] >= 0x80)
+        number |= ~UINT64_C(0) << 8 * length;
+    return put_value(m, EL_PICKLE_INT, (int64_t)number);
+}
+
+static elman_status op_long1(machine *m)
+{
+    return put_long(m, 1);
+}
+
+static elman_status op_long4(machine *m)
+{
+    return put_long(m, 4);
+}
+
+static elman_status op_real(machine *m)
+{
+    const unsigned char *bytes;
+    const elman_status s = take(m, 8, &bytes);
+    return s ? s : put_value(m, EL_PICKLE_REAL, 0);
+}
+
+static elman_status put_text(machine *m, int length_size)
+{
+    uint64_t length;
+    const unsigned char *bytes;
+    elman_status s = take_number(m, length_size, &length);
+    if (!s)
+        s = take(m, length, &bytes);
+    if (s)
+        return s;
+    el_pickle_node *const node = push_node(m, EL_PICKLE_TEXT);
+    if (!node)
+        return ELMAN_ENOMEM;
+    node->text = (el_pickle_text){(const char *)bytes, (size_t)length};
+    return ELMAN_OK;
+}
+
+static elman_status op_text1(machine *m)
+{
+    return put_text(m, 1);
+}
+
+static elman_status op_text4(machine *m)
+{
+    return put_text(m, 4);
+}
+
+static elman_status op_text8(machine *m)
+{
+    return put_text(m, 8);
+}
+
+/* ---- Opcodes: containers --------------------------------------------------*/
+
+static elman_status op_mark(machine *m)
+{
+    void *block = m->marks;
+    const elman_status s =
+        reserve(m, &block, m->mark_count, &m->mark_room, sizeof *m->marks);
+    m->marks = block;
+    if (!s)
+        m->marks[m->mark_count++] = m->depth;
+    return s;
+}
+
+/* A container of what stands on the stack from a place on. */
+static elman_status gather(machine *m, el_pickle_type type, int64_t from)
+{
+    const int64_t end = m->depth;
+    elman_status s = push_node(m, type) ? ELMAN_OK : ELMAN_ENOMEM;
+    if (s)
+        return s;
+    const int32_t made = m->stack[end];
+    if (type == EL_PICKLE_DICT && (end - from) % 2 != 0)
+        return el_fail(ELMAN_EFORMAT, "a key in the pickle has no value");
+    for (int64_t i = from; !s && i < end; ++i)
+        s = append(m, made, m->stack[i]);
+    m->depth = from;
+    return s ? s : push(m, made);
+}
+
+static elman_status gather_marked(machine *m, el_pickle_type type)
+{
+    int64_t from;
+    const elman_status s = pop_mark(m, &from);
+    return s ? s : gather(m, type, from);
+}
+
+static elman_status gather_last(machine *m, el_pickle_type type, int count)
+{
+    if (m->depth - fence(m) < count)
+        return el_fail(ELMAN_EFORMAT, "the pickle takes from an empty stack");
+    return gather(m, type, m->depth - count);
+}
+
+static elman_status op_tuple(machine *m)
+{
+    return gather_marked(m, EL_PICKLE_TUPLE);
+}
+
+static elman_status op_tuple0(machine *m)
+{
+    return gather_last(m, EL_PICKLE_TUPLE, 0);
+}
+
+static elman_status op_tuple1(machine *m)
+{
+    return gather_last(m, EL_PICKLE_TUPLE, 1);
+}
+
+static elman_status op_tuple2(machine *m)
+{
+    return gather_last(m, EL_PICKLE_TUPLE, 2);
+}
+
+static elman_status op_tuple3(machine *m)
+{
+    return gather_last(m, EL_PICKLE_TUPLE, 3);
+}
+
+static elman_status op_list(machine *m)
+{
+    return gather_marked(m, EL_PICKLE_LIST);
+}
+
+static elman_status op_list0(machine *m)
+{
+    return gather_last(m, EL_PICKLE_LIST, 0);
+}
+
+static elman_status op_dict(machine *m)
+{
+    return gather_marked(m, EL_PICKLE_DICT);
+}
+
+static elman_status op_dict0(machine *m)
+{
+    return gather_last(m, EL_PICKLE_DICT, 0);
+}
+
+/* Moves what stands on the stack from a place on into the container that is
+ * below it.  Objects take items as dicts do. */
+static elman_status move_into(machine *m, bool keyed, int64_t from)
+{
+    const int64_t end = m->depth;
+    int32_t container;
+    m->depth = from;
+    elman_status s = top(m, &container);
+    if (s)
+        return s;
+    const el_pickle_type type = node_at(m, container)->type;
+    if (keyed ? type != EL_PICKLE_DICT && type != EL_PICKLE_OBJECT
+              : type != EL_PICKLE_LIST)
+        return el_fail(ELMAN_EFORMAT, "the pickle puts items into something "
+                                      "that takes none");
+    if (keyed && (end - from) % 2 != 0)
+        return el_fail(ELMAN_EFORMAT, "a key in the pickle has no value");
+    for (int64_t i = from; !s && i < end; ++i)
+        s = append(m, container, m->stack[i]);
+    return s;
+}
+
+static elman_status move_marked(machine *m, bool keyed)
+{
+    int64_t from;
+    const elman_status s = pop_mark(m, &from);
+    return s ? s : move_into(m, keyed, from);
+}
+
+static elman_status move_last(machine *m, bool keyed, int count)
+{
+    if (m->depth - fence(m) < count)
+        return el_fail(ELMAN_EFORMAT, "the pickle takes from an empty stack");
+    return move_into(m, keyed, m->depth - count);
+}
+
+static elman_status op_append(machine *m)
+{
+    return move_last(m, false, 1);
+}
+
+static elman_status op_appends(machine *m)
+{
+    return move_marked(m, false);
+}
+
+static elman_status op_setitem(machine *m)
+{
+    return move_last(m, true, 2);
+}
+
+static elman_status op_setitems(machine *m)
+{
+    return move_marked(m, true);
+}
+
+/* ---- Opcodes: the stack and the memo --------------------------------------*/
+
+static elman_status op_pop(machine *m)
+{
+    int32_t value;
+    int64_t from;
+    if (m->mark_count > 0 && m->depth == fence(m))
+        return pop_mark(m, &from);
+    return pop(m, &value);
+}
+
+static elman_status op_pop_mark(machine *m)
+{
+    int64_t from;
+    const elman_status s = pop_mark(m, &from);
+    if (!s)
+        m->depth = from;
+    return s;
+}
+
+static elman_status op_dup(machine *m)
+{
+    int32_t value;
+    const elman_status s = top(m, &value);
+    return s ? s : push(m, value);
+}
+
+/* Numbers come in turn, so that a large one does not ask for memory. */
+static elman_status remember(machine *m, uint64_t number)
+{
+    int32_t value;
+    void *block = m->memo;
+    elman_status s = top(m, &value);
+    if (!s && number > (uint64_t)m->memo_count)
+        s = el_fail(ELMAN_EFORMAT,
+                    "the pickle remembers number %llu where %lld would be next",
+                    (unsigned long long)number, (long long)m->memo_count);
+    if (!s)
+        s = reserve(m, &block, m->memo_count, &m->memo_room, sizeof *m->memo);
+    m->memo = block;
+    if (s)
+        return s;
+    m->memo[number] = value;
+    m->memo_count += number == (uint64_t)m->memo_count;
+    return ELMAN_OK;
+}
+
+static elman_status op_memoize(machine *m)
+{
+    return remember(m, (uint64_t)m->memo_count);
+}
+
+static elman_status put_memo(machine *m, int size)
+{
+    uint64_t number;
+    const elman_status s = take_number(m, size, &number);
+    return s ? s : remember(m, number);
+}
+
+static elman_status op_put1(machine *m)
+{
+    return put_memo(m, 1);
+}
+
+static elman_status op_put4(machine *m)
+{
+    return put_memo(m, 4);
+}
+
+static elman_status get_memo(machine *m, int size)
+{
+    uint64_t number;
+    const elman_status s = take_number(m, size, &number);
+    if (s)
+        return s;
+    if (number >= (uint64_t)m->memo_count)
+        return el_fail(ELMAN_EFORMAT,
+                       "the pickle asks for number %llu, and remembers %lld",
+                       (unsigned long long)number, (long long)m->memo_count);
+    return push(m, m->memo[number]);
+}
+
+static elman_status op_get1(machine *m)
+{
+    return get_memo(m, 1);
+}
+
+static elman_status op_get4(machine *m)
+{
+    return get_memo(m, 4);
+}
+
+/* ---- Opcodes: globals, calls and objects ----------------------------------*/
+
+static bool starts_with(el_pickle_text text, const char *word)
+{
+    const size_t size = strlen(word);
+    return text.size >= size && memcmp(text.at, word, size) == 0;
+}
+
+bool el_pickle_text_is(el_pickle_text text, const char *word)
+{
+    return text.size == strlen(word) && starts_with(text, word);
+}
+
+static bool is_listed(const el_pickle_global *g, el_pickle_text module,
+                      el_pickle_text name)
+{
+    const size_t size = strlen(g->module);
+    if (g->name)
+        return el_pickle_text_is(module, g->module) &&
+               el_pickle_text_is(name, g->name);
+    return starts_with(module, g->module) &&
+           (module.size == size || module.at[size] == '.');
+}
+
+static elman_status put_global(machine *m, el_pickle_text module,
+                               el_pickle_text name)
+{
+    int found = FOREIGN;
+    for (int i = 0; found < 0 && i < m->list_count; ++i)
+        if (is_listed(&m->list[i], module, name))
+            found = i;
+    el_pickle_node *const node = push_node(m, EL_PICKLE_GLOBAL);
+    if (!node)
+        return ELMAN_ENOMEM;
+    node->text = module;
+    node->name = name;
+    node->integer = found;
+    return ELMAN_OK;
+}
+
+static elman_status op_global(machine *m)
+{
+    el_pickle_text module, name;
+    elman_status s = take_line(m, &module);
+    if (!s)
+        s = take_line(m, &name);
+    return s ? s : put_global(m, module, name);
+}
+
+static elman_status op_stack_global(machine *m)
+{
+    int32_t module, name;
+    elman_status s = pop(m, &name);
+    if (!s)
+        s = pop(m, &module);
+    if (s)
+        return s;
+    if (node_at(m, module)->type != EL_PICKLE_TEXT ||
+        node_at(m, name)->type != EL_PICKLE_TEXT)
+        return el_fail(ELMAN_EFORMAT, "a global's name in the pickle is no "
+                                      "text");
+    return put_global(m, node_at(m, module)->text, node_at(m, name)->text);
+}
+
+/* A name as a sentence may have it. */
+typedef struct printable {
+    char text[128];
+} printable;
+
+static printable name_of(const el_pickle_node *g)
+{
+    printable out;
+    size_t used = 0;
+    const el_pickle_text parts[] = {g->text, {".", 1}, g->name};
+    for (int p = 0; p < 3; ++p)
+        for (size_t i = 0; i < parts[p].size && i < 60; ++i) {
+            const char c = parts[p].at[i];
+            out.text[used++] = c > ' ' && c < 127 ? c : '?';
+        }
+    out.text[used] = '\0';
+    return out;
+}
+
+static elman_status refuse_call(const el_pickle_node *g)
+{
+    return el_fail(ELMAN_EFORMAT,
+                   "the pickle calls %s, which is refused (only what tensors "
+                   "need is read, and nothing is run)",
+                   name_of(g).text);
+}
+
+/* Arguments of a call, and what is called. */
+static elman_status pop_call(machine *m, int32_t *what, int32_t *with)
+{
+    elman_status s = pop(m, with);
+    if (!s)
+        s = pop(m, what);
+    if (s)
+        return s;
+    if (node_at(m, *what)->type != EL_PICKLE_GLOBAL ||
+        node_at(m, *with)->type != EL_PICKLE_TUPLE)
+        return el_fail(ELMAN_EFORMAT,
+                       "the pickle calls something that is no global");
+    return ELMAN_OK;
+}
+
+/* Whether there are no arguments but perhaps one global. */
+static bool has_no_items(const machine *m, const el_pickle_node *arguments)
+{
+    const el_pickle *const t = m->tree;
+    return arguments->count == 0 ||
+           (arguments->count == 1 &&
+            t->nodes[t->cells[arguments->first].value].type ==
+                EL_PICKLE_GLOBAL);
+}
+
+/* A call is never made: it becomes a node. */
+static elman_status op_reduce(machine *m)
+{
+    int32_t what, with;
+    const elman_status s = pop_call(m, &what, &with);
+    if (s)
+        return s;
+    const el_pickle_node *const g = node_at(m, what);
+    const el_pickle_node *const arguments = node_at(m, with);
+    const el_pickle_use use =
+        g->integer < 0 ? EL_PICKLE_INERT : m->list[g->integer].use;
+    if (use == EL_PICKLE_MAKES_DICT && has_no_items(m, arguments))
+        return op_dict0(m);
+    if (use == EL_PICKLE_MAKES_LIST && arguments->count == 0)
+        return op_list0(m);
+    if (use == EL_PICKLE_MAKES_LIST && arguments->count == 1) {
+        const int32_t list = m->tree->cells[arguments->first].value;
+        if (node_at(m, list)->type == EL_PICKLE_LIST)
+            return push(m, list);
+    }
+    if (use != EL_PICKLE_CALLED)
+        return refuse_call(g);
+    el_pickle_node *const node = push_node(m, EL_PICKLE_CALL);
+    if (!node)
+        return ELMAN_ENOMEM;
+    node->what = what;
+    node->with = with;
+    return ELMAN_OK;
+}
+
+/* Of any class: an object is what is kept of it, and its code is not run. */
+static elman_status op_newobj(machine *m)
+{
+    int32_t what, with;
+    const elman_status s = pop_call(m, &what, &with);
+    if (s)
+        return s;
+    el_pickle_node *const g = node_at(m, what);
+    if (g->integer == FOREIGN)
+        g->integer = FOREIGN_CLASS;
+    el_pickle_node *const node = push_node(m, EL_PICKLE_OBJECT);
+    if (!node)
+        return ELMAN_ENOMEM;
+    node->what = what;
+    return ELMAN_OK;
+}
+
+/* What else has a state (an OrderedDict with attributes) loses it. */
+static elman_status op_build(machine *m)
+{
+    int32_t state, object;
+    elman_status s = pop(m, &state);
+    if (!s)
+        s = top(m, &object);
+    if (s)
+        return s;
+    el_pickle_node *const node = node_at(m, object);
+    if (node->type == EL_PICKLE_OBJECT && node->with < 0)
+        node->with = state;
+    else if (node->type != EL_PICKLE_DICT && node->type != EL_PICKLE_CALL)
+        s = el_fail(ELMAN_EFORMAT, "the pickle gives a state to something that "
+                                   "has none");
+    return s;
+}
+
+static elman_status op_persistent(machine *m)
+{
+    int32_t id;
+    const elman_status s = pop(m, &id);
+    if (s)
+        return s;
+    el_pickle_node *const node = push_node(m, EL_PICKLE_PERSISTENT);
+    if (!node)
+        return ELMAN_ENOMEM;
+    node->with = id;
+    return ELMAN_OK;
+}
+
+/* ---- The machine ----------------------------------------------------------*/
+
+static elman_status op_proto(machine *m)
+{
+    uint64_t version;
+    const elman_status s = take_number(m, 1, &version);
+    if (!s && (version < 2 || version > 5))
+        return el_fail(ELMAN_EFORMAT,
+                       "the pickle is of protocol %d (2 to 5 are read)",
+                       (int)version);
+    return s;
+}
+
+static elman_status op_frame(machine *m)
+{
+    uint64_t size;
+    return take_number(m, 8, &size);
+}
+
+static elman_status op_stop(machine *m)
+{
+    m->stopped = true;
+    return pop(m, &m->tree->root);
+}
+
+/* Those without a function are refused by their names. */
+static const struct opcode {
+    const char *name;
+    elman_status (*run)(machine *m);
+} opcodes[256] = {
+    ['('] = {"MARK", op_mark},
+    ['.'] = {"STOP", op_stop},
+    ['0'] = {"POP", op_pop},
+    ['1'] = {"POP_MARK", op_pop_mark},
+    ['2'] = {"DUP", op_dup},
+    ['F'] = {"FLOAT", NULL},
+    ['I'] = {"INT", NULL},
+    ['J'] = {"BININT", op_int4},
+    ['K'] = {"BININT1", op_int1},
+    ['L'] = {"LONG", NULL},
+    ['M'] = {"BININT2", op_int2},
+    ['N'] = {"NONE", op_none},
+    ['P'] = {"PERSID", NULL},
+    ['Q'] = {"BINPERSID", op_persistent},
+    ['R'] = {"REDUCE", op_reduce},
+    ['S'] = {"STRING", NULL},
+    ['T'] = {"BINSTRING", op_text4},
+    ['U'] = {"SHORT_BINSTRING", op_text1},
+    ['V'] = {"UNICODE", NULL},
+    ['X'] = {"BINUNICODE", op_text4},
+    ['B'] = {"BINBYTES", op_text4},
+    ['C'] = {"SHORT_BINBYTES", op_text1},
+    ['G'] = {"BINFLOAT", op_real},
+    ['a'] = {"APPEND", op_append},
+    ['b'] = {"BUILD", op_build},
+    ['c'] = {"GLOBAL", op_global},
+    ['d'] = {"DICT", op_dict},
+    ['}'] = {"EMPTY_DICT", op_dict0},
+    ['e'] = {"APPENDS", op_appends},
+    ['g'] = {"GET", NULL},
+    ['h'] = {"BINGET", op_get1},
+    ['i'] = {"INST", NULL},
+    ['j'] = {"LONG_BINGET", op_get4},
+    ['l'] = {"LIST", op_list},
+    [']'] = {"EMPTY_LIST", op_list0},
+    ['o'] = {"OBJ", NULL},
+    ['p'] = {"PUT", NULL},
+    ['q'] = {"BINPUT", op_put1},
+    ['r'] = {"LONG_BINPUT", op_put4},
+    ['s'] = {"SETITEM", op_setitem},
+    ['t'] = {"TUPLE", op_tuple},
+    [')'] = {"EMPTY_TUPLE", op_tuple0},
+    ['u'] = {"SETITEMS", op_setitems},
+    [0x80] = {"PROTO", op_proto},
+    [0x81] = {"NEWOBJ", op_newobj},
+    [0x82] = {"EXT1", NULL},
+    [0x83] = {"EXT2", NULL},
+    [0x84] = {"EXT4", NULL},
+    [0x85] = {"TUPLE1", op_tuple1},
+    [0x86] = {"TUPLE2", op_tuple2},
+    [0x87] = {"TUPLE3", op_tuple3},
+    [0x88] = {"NEWTRUE", op_true},
+    [0x89] = {"NEWFALSE", op_false},
+    [0x8a] = {"LONG1", op_long1},
+    [0x8b] = {"LONG4", op_long4},
+    [0x8c] = {"SHORT_BINUNICODE", op_text1},
+    [0x8d] = {"BINUNICODE8", op_text8},
+    [0x8e] = {"BINBYTES8", op_text8},
+    [0x8f] = {"EMPTY_SET", op_list0},
+    [0x90] = {"ADDITEMS", op_appends},
+    [0x91] = {"FROZENSET", op_list},
+    [0x92] = {"NEWOBJ_EX", NULL},
+    [0x93] = {"STACK_GLOBAL", op_stack_global},
+    [0x94] = {"MEMOIZE", op_memoize},
+    [0x95] = {"FRAME", op_frame},
+    [0x96] = {"BYTEARRAY8", NULL},
+    [0x97] = {"NEXT_BUFFER", NULL},
+    [0x98] = {"READONLY_BUFFER", NULL},
+};
+
+static elman_status run(machine *m)
+{
+    while (!m->stopped) {
+        const unsigned char *byte;
+        elman_status s = take(m, 1, &byte);
+        if (s)
+            return s;
+        const struct opcode *const op = &opcodes[*byte];
+        if (!op->name)
+            return el_fail(ELMAN_EFORMAT,
+                           "byte 0x%02x is no opcode of a pickle", *byte);
+        if (!op->run)
+            return el_fail(ELMAN_EFORMAT,
+                           "the pickle has the opcode %s, which is refused",
+                           op->name);
+        s = op->run(m);
+        if (s)
+            return s;
+    }
+    if (m->at != m->end)
+        return el_fail(ELMAN_EFORMAT, "bytes are left after the pickle");
+    for (int64_t i = 0; i < m->tree->node_count; ++i) {
+        const el_pickle_node *const node = &m->tree->nodes[i];
+        if (node->type == EL_PICKLE_GLOBAL && node->integer == FOREIGN)
+            return el_fail(ELMAN_EFORMAT,
+                           "the pickle names %s, which is refused",
+                           name_of(node).text);
+    }
+    return ELMAN_OK;
+}
+
+elman_status el_pickle_read(const elman_context *context, const void *bytes,
+                            size_t size, const el_pickle_global *list,
+                            int list_count, el_pickle *out)
+{
+    *out = (el_pickle){.context = context, .root = -1};
+    if (size > SIZE_MOST)
+        return el_fail(ELMAN_EFORMAT,
+                       "the pickle has %zu bytes (at most %d are read)", size,
+                       SIZE_MOST);
+    machine m = {.tree = out,
+                 .at = bytes,
+                 .end = (const unsigned char *)bytes + size,
+                 .list = list,
+                 .list_count = list_count};
+    const elman_status s = run(&m);
+    el_free(context, m.stack);
+    el_free(context, m.memo);
+    el_free(context, m.marks);
+    if (s)
+        el_pickle_free(out);
+    return s;
+}
+
+void el_pickle_free(el_pickle *pickle)
+{
+    if (!pickle->context)
+        return;
+    el_free(pickle->context, pickle->nodes);
+    el_free(pickle->context, pickle->cells);
+    *pickle = (el_pickle){0};
+}
+
+/* ---- Looking
+ * ---------------------------------------------------------------*/
+
+const el_pickle_node *el_pickle_at(const el_pickle *pickle, int32_t value)
+{
+    return &pickle->nodes[value];
+}
+
+int32_t el_pickle_item(const el_pickle *pickle, int32_t value, int index)
+{
+    int32_t cell = pickle->nodes[value].first;
+    while (cell >= 0 && index-- > 0)
+        cell = pickle->cells[cell].next;
+    return cell >= 0 ? pickle->cells[cell].value : -1;
+}
+
+int32_t el_pickle_get(const el_pickle *pickle, int32_t dict, const char *key)
+{
+    int32_t found = -1;
+    for (int32_t cell = pickle->nodes[dict].first; cell >= 0;) {
+        const el_pickle_cell *const name = &pickle->cells[cell];
+        const el_pickle_cell *const value = &pickle->cells[name->next];
+        const el_pickle_node *const node = &pickle->nodes[name->value];
+        if (node->type == EL_PICKLE_TEXT && el_pickle_text_is(node->text, key))
+            found = value->value;
+        cell = value->next;
+    }
+    return found;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* network.h - what every model is made of: an optional embedding, a stack, an
+ * optional decoder, and the flat block of their weights. */
+#ifndef EL_NETWORK_H
+#define EL_NETWORK_H
+
+#include "../nn/decoder.h"
+#include "../nn/tape.h"
+
+struct elman_network {
+    const elman_context *context;
+    const el_kernels *k;
+    elman_network_desc desc; /* of a network alone, not of a language model's */
+    el_views views;
+    int64_t
+        embedding; /* where it begins in the flat block; -1: there is none */
+    int64_t embed; /* E */
+    int64_t width; /* of what a step gives: O, or S*P without a decoder */
+    el_stack stack;
+    el_decoder decoder; /* its context is NULL where there is none */
+    void *weights;
+};
+
+typedef struct el_network_parts {
+    int64_t vocab, embed; /* of the embedding; embed 0: none */
+    el_stack_desc stack;
+    int64_t outputs; /* of the decoder; 0: none */
+    bool tie, decoder_bias;
+} el_network_parts;
+
+/* Fills a network that is all zeros but for its context; on failure, too,
+ * el_network_clear frees what there is. */
+elman_status el_network_build(elman_network *network,
+                              const el_network_parts *parts);
+void el_network_clear(elman_network *network);
+/* After weights were written. */
+void el_network_pack(elman_network *network);
+
+/* desc has been checked, and what is 0 in it is filled in. */
+elman_status el_network_create(const elman_context *context,
+                               const elman_network_desc *desc,
+                               elman_network **out);
+void el_network_free(elman_network *network);
+
+/* The rows of the embedding that ids [count] name, each to E elements of x, ldx
+ * apart; zeros where an id is negative. */
+void el_network_embed(const elman_network *network, int64_t count,
+                      const int32_t *ids, void *x, int64_t ldx);
+
+/* ---- Running --------------------------------------------------------------*/
+
+struct elman_network_tape {
+    const elman_network *network;
+    el_tape tape;
+    void *x;   /* [T,B,E]; NULL without an embedding */
+    void *out; /* [T,B,S*P]; NULL without a decoder */
+};
+
+elman_status el_network_tape_create(const elman_network *network, int64_t steps,
+                                    int64_t batch, elman_network_tape **out);
+void el_network_tape_free(elman_network_tape *tape);
+/* All has been checked. */
+void el_network_run(elman_network_tape *tape, const elman_sequences *q);
+
+struct elman_network_state {
+    const elman_network *network;
+    el_state state;
+    void *x; /* [B,E]; NULL without an embedding */
+};
+
+elman_status el_network_state_create(const elman_network *network,
+                                     int64_t batch, elman_network_state **out);
+void el_network_state_free(elman_network_state *state);
+void el_network_step(elman_network_state *state, const void *x,
+                     const int32_t *ids, void *y);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* network_run.c - a network over whole sequences, and a step at a time. */
+#include "network.h"
+
+#include <string.h>
+
+/* ---- Whole sequences ------------------------------------------------------*/
+
+elman_status el_network_tape_create(const elman_network *n, int64_t steps,
+                                    int64_t batch, elman_network_tape **out)
+{
+    const elman_context *const c = n->context;
+    int64_t rows, x, y;
+    if (__builtin_mul_overflow(steps, batch, &rows) ||
+        __builtin_mul_overflow(rows, n->embed, &x) ||
+        __builtin_mul_overflow(rows, n->stack.width, &y))
+        return el_no_memory();
+    elman_network_tape *const t = el_alloc(c, sizeof *t);
+    if (!t)
+        return ELMAN_ENOMEM;
+    t->network = n;
+    elman_status s = el_tape_create(&n->stack, steps, batch, true, &t->tape);
+    if (!s &&
+        ((n->embed > 0 && !(t->x = el_alloc_array(c, x, n->k->size))) ||
+         (n->decoder.context && !(t->out = el_alloc_array(c, y, n->k->size)))))
+        s = ELMAN_ENOMEM;
+    if (s) {
+        el_network_tape_free(t);
+        return s;
+    }
+    *out = t;
+    return ELMAN_OK;
+}
+
+void el_network_tape_free(elman_network_tape *t)
+{
+    if (!t)
+        return;
+    const elman_context *const c = t->network->context;
+    el_tape_free(&t->tape);
+    el_free(c, t->x);
+    el_free(c, t->out);
+    el_free(c, t);
+}
+
+/* The rows of a caller's tensor that are within their sequences, in the order
+ * in which they lie there: begins with row -1; false after the last one. */
+static bool next_row(const elman_sequences *q, int64_t *row)
+{
+    const int64_t rows = q->steps * q->batch;
+    while (++*row < rows) {
+        const int64_t step = q->batch_first ? *row % q->steps : *row / q->batch;
+        const int64_t b = q->batch_first ? *row / q->steps : *row % q->batch;
+        if (!q->lengths || step < q->lengths[b])
+            return true;
+    }
+    return false;
+}
+
+static void embed(const elman_network_tape *t, const elman_sequences *q)
+{
+    const elman_network *const n = t->network;
+    for (int64_t row = -1; next_row(q, &row);)
+        el_network_embed(n, 1, q->ids + row, el_at(n->k, t->x, row * n->embed),
+                         n->embed);
+}
+
+/* Rows go through the decoder side by side, without those past an end, and then
+ * each to its place, the last one first: none is written over unread. */
+static void decode(const elman_network_tape *t, const elman_sequences *q)
+{
+    const elman_network *const n = t->network;
+    const el_kernels *const k = n->k;
+    const int64_t P = n->stack.width, O = n->width;
+    const size_t out_bytes = (size_t)O * k->size;
+    int64_t count = 0;
+    for (int64_t row = -1; next_row(q, &row); ++count)
+        if (row != count)
+            memcpy(el_at(k, t->out, count * P), el_at(k, t->out, row * P),
+                   (size_t)P * k->size);
+    if (count > 0)
+        el_decoder_forward(&n->decoder, count, t->out, q->y);
+    if (count == q->steps * q->batch)
+        return;
+    for (int64_t row = q->steps * q->batch - 1; row >= 0; --row) {
+        int64_t same = row - 1;
+        const bool inside = next_row(q, &same) && same == row;
+        void *const to = el_at(k, q->y, row * O);
+        if (!inside)
+            memset(to, 0, out_bytes);
+        else if (--count != row)
+            memcpy(to, el_at(k, q->y, count * O), out_bytes);
+    }
+}
+
+void el_network_run(elman_network_tape *t, const elman_sequences *q)
+{
+    const elman_network *const n = t->network;
+    const void *x = n->stack.desc.input > 0 ? q->x : NULL;
+    const bool decodes = q->y && n->decoder.context;
+    if (n->embed > 0) {
+        embed(t, q);
+        x = t->x;
+    }
+    el_tape_forward(&t->tape, &(el_forward){.steps = q->steps,
+                                            .batch = q->batch,
+                                            .lengths = q->lengths,
+                                            .batch_first = q->batch_first,
+                                            .input = {.x = {.p = (void *)x}},
+                                            .h0 = q->h0,
+                                            .c0 = q->c0,
+                                            .y = decodes ? t->out : q->y,
+                                            .hT = q->hT,
+                                            .cT = q->cT});
+    if (decodes)
+        decode(t, q);
+}
+
+/* ---- A step at a time -----------------------------------------------------*/
+
+elman_status el_network_state_create(const elman_network *n, int64_t batch,
+                                     elman_network_state **out)
+{
+    const elman_context *const c = n->context;
+    int64_t x;
+    if (__builtin_mul_overflow(batch, n->embed, &x))
+        return el_no_memory();
+    elman_network_state *const state = el_alloc(c, sizeof *state);
+    if (!state)
+        return ELMAN_ENOMEM;
+    state->network = n;
+    elman_status s = el_state_create(&n->stack, batch, &state->state);
+    if (!s && x > 0 && !(state->x = el_alloc_array(c, x, n->k->size)))
+        s = ELMAN_ENOMEM;
+    if (s) {
+        el_network_state_free(state);
+        return s;
+    }
+    *out = state;
+    return ELMAN_OK;
+}
+
+void el_network_state_free(elman_network_state *state)
+{
+    if (!state)
+        return;
+    const elman_context *const c = state->network->context;
+    el_state_free(&state->state);
+    el_free(c, state->x);
+    el_free(c, state);
+}
+
+void el_network_step(elman_network_state *state, const void *x,
+                     const int32_t *ids, void *y)
+{
+    const elman_network *const n = state->network;
+    const int64_t B = state->state.batch, I = n->stack.desc.input;
+    if (n->embed > 0) {
+        el_network_embed(n, B, ids, state->x, n->embed);
+        x = state->x;
+    }
+    const el_input input = {.x = {.p = I > 0 ? (void *)x : NULL, .ld = I}};
+    el_state_step(&state->state, &input);
+    if (!y)
+        return;
+    const void *const top = el_state_top(&state->state);
+    if (n->decoder.context)
+        el_decoder_forward(&n->decoder, B, top, y);
+    else
+        memcpy(y, top, (size_t)(B * n->width) * n->k->size);
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* fuzz_onnx.c - any bytes as an ONNX file: what is taken is a network that
+ * runs.
+ *
+ * The first byte of an input is 0 where the rest is the file.  Else the file is
+ * made of it: each ten bytes are a node, its operator, six inputs among what
+ * there is by then, and three numbers for its attributes, so that changes meet
+ * the reader of graphs and not that of messages. */
+#include "../unit/test_context.h"
+#include "../support/graphs.h"
+#include "../../src/model/network.h"
+#include "standalone.h"
+
+enum { BLOCK_MOST = 1 << 26, NODES_MOST = 24, NODE_BYTES = 10 };
+
+static elman_context *context;
+
+static void *alloc_little(void *user, size_t size)
+{
+    return size > BLOCK_MOST ? NULL : test_alloc(user, size);
+}
+
+static void begin(void)
+{
+    const elman_context_desc desc = {
+        .struct_size = sizeof desc,
+        .allocator = {alloc_little, test_free, NULL},
+        .isa = "c"};
+    if (!context)
+        FUZZ_CHECK(elman_context_create(&desc, &context) == ELMAN_OK);
+}
+
+/* ---- What is taken --------------------------------------------------------*/
+
+static void run(const elman_network *n)
+{
+    elman_network_desc d = ELMAN_NETWORK_DESC;
+    elman_network_describe(n, &d);
+    elman_sequences q = ELMAN_SEQUENCES;
+    elman_network_tape *tape;
+    static const int32_t ids[6];
+    if (elman_network_parameters(n) > 1 << 16 || d.rnn.input > 1 << 12)
+        return;
+    const size_t size = elman_dtype_size(d.rnn.dtype);
+    void *const x = calloc((size_t)(6 * d.rnn.input), size);
+    void *const y = calloc((size_t)(6 * elman_network_width(n)), size);
+    FUZZ_CHECK(x && y);
+    FUZZ_CHECK(elman_network_tape_create(n, 3, 2, &tape) == ELMAN_OK);
+    q.steps = 3;
+    q.batch = 2;
+    q.x = d.embed > 0 ? NULL : x;
+    q.ids = d.embed > 0 ? ids : NULL;
+    q.y = y;
+    FUZZ_CHECK(elman_network_run(n, tape, &q) == ELMAN_OK);
+    elman_network_tape_destroy(&tape);
+    free(x);
+    free(y);
+}
+
+static elman_status check_file(const void *bytes, size_t size)
+{
+    const int64_t live = test_live;
+    elman_network *network = NULL;
+    elman_lm *lm = NULL;
+    const elman_status status =
+        el_onnx_parse(context, "fuzz", bytes, size, &lm, &network);
+    FUZZ_CHECK(status == ELMAN_OK || status == ELMAN_EFORMAT ||
+               status == ELMAN_EUNSUPPORTED || status == ELMAN_ENOMEM);
+    FUZZ_CHECK((status == ELMAN_OK) == ((lm != NULL) != (network != NULL)));
+    if (network)
+        run(network);
+    elman_network_destroy(&network);
+    elman_lm_destroy(&lm);
+    FUZZ_CHECK(test_live == live);
+    return status;
+}
+
+/* ---- A graph of bytes -----------------------------------------------------*/
+
+static char *const operators[] = {
+    "LSTM",      "GRU",    "RNN",  "Squeeze",         "Transpose", "Reshape",
+    "Concat",    "MatMul", "Add",  "Gather",          "Slice",     "Split",
+    "Unsqueeze", "Shape",  "Gemm", "Identity",        "Cast",      "OneHot",
+    "Dropout",   "Expand", "Scan", "ConstantOfShape", "Constant"};
+enum { OPERATORS = sizeof operators / sizeof *operators, NAMES_MOST = 128 };
+
+typedef struct made {
+    graph m;
+    char *names[NAMES_MOST];
+    int count;
+} made;
+
+static char *add(made *g, char *name)
+{
+    if (g->count < NAMES_MOST)
+        g->names[g->count++] = name;
+    return name;
+}
+
+#define REALS(name, ...) GRAPH_REALS(&g->m, add(g, name), __VA_ARGS__)
+#define INTEGERS(name, ...) GRAPH_INTEGERS(&g->m, add(g, name), __VA_ARGS__)
+#define INPUT(name, ...) GRAPH_INPUT(&g->m, add(g, name), __VA_ARGS__)
+
+/* Input size 3, hidden size 4; the place of each is its number in a node. */
+static void add_leaves(made *g)
+{
+    add(g, "");
+    INPUT("x", GRAPH_FLOAT, -1, -1, 3);   /* 1 */
+    INPUT("ids", GRAPH_INT64, -1, -1);    /* 2 */
+    INPUT("lengths", GRAPH_INT32, -1);    /* 3 */
+    INPUT("h0", GRAPH_FLOAT, 2, -1, 4);   /* 4 */
+    INPUT("fixed", GRAPH_FLOAT, 5, 2, 3); /* 5 */
+    REALS("W4", 1, 16, 3);                /* 6 */
+    REALS("R4", 1, 16, 4);                /* 7 */
+    REALS("B4", 1, 32);                   /* 8 */
+    REALS("W3", 2, 12, 3);                /* 9 */
+    REALS("R3", 2, 12, 4);                /* 10 */
+    REALS("B3", 2, 24);                   /* 11 */
+    REALS("W1", 1, 4, 4);                 /* 12 */
+    REALS("R1", 1, 4, 4);                 /* 13 */
+    REALS("M4", 4, 5);                    /* 14 */
+    REALS("M8", 8, 5);                    /* 15 */
+    REALS("bias", 5);                     /* 16 */
+    REALS("table", 7, 3);                 /* 17 */
+    INTEGERS("one", 1);                   /* 18 */
+    INTEGERS("flat", 0, 0, -1);           /* 19 */
+    INTEGERS("rows", -1, 4);              /* 20 */
+    INTEGERS("zero", 0);                  /* 21 */
+    INTEGERS("seven", 7);                 /* 22 */
+    INTEGERS("pair", 1, 1);               /* 23 */
+    add(g, "scalar");                     /* 24 */
+    el_onnx_integer_constant(&g->m.b, g->m.g, "scalar", 1);
+    add(g, "truths"); /* 25 */
+    static const float truths[] = {0, 1};
+    el_onnx_initializer(&g->m.b, g->m.g, "truths", GRAPH_FLOAT, (int64_t[]){2},
+                        1, truths, sizeof truths);
+    REALS("W48", 1, 16, 8); /* 26 */
+}
+
+static void set_recurrent(made *g, ElOnnx__NodeProto *n, const uint8_t *at)
+{
+    static char *const directions[] = {"forward", "reverse", "bidirectional",
+                                       "sideways"};
+    static char *const words[] = {"Tanh", "Relu", "Sigmoid"};
+    el_onnx_set_int(&g->m.b, n, "hidden_size", at[7] & 1 ? 3 : 4);
+    if (at[7] & 2)
+        el_onnx_set_text(&g->m.b, n, "direction", directions[at[7] >> 2 & 3]);
+    if (at[7] & 16)
+        el_onnx_set_int(&g->m.b, n, "linear_before_reset", 1);
+    if (at[7] & 32)
+        el_onnx_set_texts(&g->m.b, n, "activations", words[at[8] % 3],
+                          1 + (at[8] >> 2 & 3));
+    if (at[7] & 64)
+        el_onnx_set_int(&g->m.b, n, at[8] & 1 ? "clip" : "layout", at[8] & 2);
+}
+
+static void set_attributes(made *g, ElOnnx__NodeProto *n, int op,
+                           const uint8_t *at)
+{
+    el_onnx_builder *const b = &g->m.b;
+    const int64_t numbers[] = {(int8_t)at[8], (int8_t)at[9], 2, at[8] & 3};
+    if (op < 3)
+        set_recurrent(g, n, at);
+    else if (strcmp(operators[op], "Transpose") == 0 && (at[7] & 1))
+        el_onnx_set_ints(
+            b, n, "perm",
+            (int64_t[]){at[8] & 3, at[8] >> 2 & 3, at[8] >> 4 & 3, at[9] & 3},
+            3 + (at[7] >> 1 & 1));
+    else if (strcmp(operators[op], "Scan") == 0)
+        el_onnx_set_int(b, n, "num_scan_inputs", 1);
+    else if (at[7] & 1)
+        el_onnx_set_int(b, n,
+                        op == 16   ? "to"
+                        : op == 14 ? "transB"
+                                   : "axis",
+                        (int8_t)at[8]);
+    else if (at[7] & 2)
+        el_onnx_set_ints(b, n,
+                         op == 22   ? "value_ints"
+                         : op == 11 ? "split"
+                                    : "axes",
+                         numbers, 1 + (at[7] >> 2 & 3));
+}
+
+static void add_node(made *g, int number, const uint8_t *at)
+{
+    const int op = at[0] % OPERATORS;
+    char *in[8] = {NULL}, *out[4] = {NULL};
+    int used = 0;
+    for (int i = 0; i < 6; ++i) {
+        in[i] = g->names[at[1 + i] % g->count];
+        used = *in[i] ? i + 1 : used;
+    }
+    in[used] = NULL;
+    const int outputs = op < 3 || op == 11 || op == 20 ? 3 - (at[9] & 1) : 1;
+    for (int i = 0; i < outputs; ++i)
+        out[i] = el_onnx_text(&g->m.b, "n%d_%d", number, i);
+    set_attributes(g, GRAPH_NODE(&g->m, operators[op], in, out), op, at);
+    for (int i = 0; i < outputs; ++i)
+        add(g, out[i]);
+}
+
+/* data[0] says what opset it is, and which of what there is at the end is
+ * given: the last but so many. */
+static elman_status check_graph(const uint8_t *data, size_t size)
+{
+    static const int opsets[] = {7, 9, 11, 13, 14, 17, 25};
+    static const elman_context plain = {
+        .allocator = {test_alloc, test_free, NULL}};
+    static made g;
+    g = (made){.count = 0};
+    graph_begin(&g.m, &plain, opsets[data[0] % 7]);
+    add_leaves(&g);
+    for (int i = 0; i < NODES_MOST && size >= 1 + NODE_BYTES; ++i) {
+        add_node(&g, i, data + 1);
+        data += NODE_BYTES;
+        size -= NODE_BYTES;
+    }
+    graph_output(&g.m, g.names[g.count - 1]);
+    const size_t packed = el_onnx__model_proto__get_packed_size(g.m.model);
+    unsigned char *const bytes = malloc(packed);
+    FUZZ_CHECK(bytes && !g.m.b.failed);
+    el_onnx__model_proto__pack(g.m.model, bytes);
+    el_onnx_builder_free(&g.m.b);
+    const elman_status s = check_file(bytes, packed);
+    free(bytes);
+    return s;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    begin();
+    if (size == 0)
+        return 0;
+    if (data[0] == 0)
+        check_file(data + 1, size - 1);
+    else
+        check_graph(data, size);
+    return 0;
+}
+
+#ifdef FUZZ_STANDALONE
+#define NODE(...) __VA_ARGS__
+/* Opset 14 or 11, and nodes; 27 is the first one's first output. */
+static const uint8_t lstm[] = {4, NODE(0, 1, 6, 7, 8, 3, 0, 0, 0, 0)};
+static const uint8_t decoded[] = {
+    4, NODE(0, 1, 6, 7, 8, 0, 0, 0, 0, 0), NODE(3, 27, 18, 0, 0, 0, 0, 0, 0, 0),
+    NODE(7, 30, 14, 0, 0, 0, 0, 0, 0, 0), NODE(8, 31, 16, 0, 0, 0, 0, 0, 0, 0)};
+static const uint8_t both[] = {
+    4,
+    NODE(9, 17, 2, 0, 0, 0, 0, 0, 0, 0),
+    NODE(1, 27, 9, 10, 11, 3, 0, 2 | 2 << 2 | 16, 0, 1),
+    NODE(4, 28, 0, 0, 0, 0, 0, 3, 0 | 2 << 2 | 1 << 4, 3),
+    NODE(5, 30, 19, 0, 0, 0, 0, 0, 0, 0),
+    NODE(7, 31, 15, 0, 0, 0, 0, 0, 0, 0)};
+static const uint8_t stacked[] = {2, NODE(11, 4, 0, 0, 0, 0, 0, 0, 0, 1),
+                                  NODE(2, 5, 12, 13, 0, 0, 27, 0, 0, 0)};
+static const uint8_t rows[] = {4, NODE(0, 5, 6, 7, 8, 0, 0, 0, 0, 1),
+                               NODE(5, 27, 20, 0, 0, 0, 0, 0, 0, 0),
+                               NODE(14, 29, 14, 16, 0, 0, 0, 0, 0, 0)};
+
+typedef struct seed {
+    const uint8_t *bytes;
+    size_t size;
+    elman_status status;
+} seed;
+
+/* Messages as well: what a graph is packed to, behind a zero. */
+static const uint8_t message[] = {0,   8,   7,   'B', 4,   10,  0,   16,  14,
+                                  ':', 25,  10,  13,  10,  1,   'x', 18,  1,
+                                  'y', '"', 5,   'R', 'e', 'l', 'u', '!', 18,
+                                  1,   'g', 'Z', 3,   10,  1,   'x'};
+
+int main(int argc, char **argv)
+{
+    static const seed list[] = {{lstm, sizeof lstm, ELMAN_OK},
+                                {decoded, sizeof decoded, ELMAN_OK},
+                                {both, sizeof both, ELMAN_OK},
+                                {stacked, sizeof stacked, ELMAN_EFORMAT},
+                                {rows, sizeof rows, ELMAN_EFORMAT},
+                                {message, sizeof message, ELMAN_EFORMAT}};
+    enum { SEEDS = sizeof list / sizeof *list };
+    fuzz_seed seeds[SEEDS];
+    begin();
+    for (int i = 0; i < SEEDS; ++i) {
+        seeds[i] = (fuzz_seed){list[i].bytes, list[i].size};
+        const elman_status s =
+            list[i].bytes[0] == 0
+                ? check_file(list[i].bytes + 1, list[i].size - 1)
+                : check_graph(list[i].bytes, list[i].size);
+        if (s != list[i].status)
+            printf("seed %d: %s: %s\n", i, elman_status_name(s),
+                   elman_message());
+        FUZZ_CHECK(s == list[i].status);
+    }
+    const int status = fuzz_main(argc, argv, seeds, SEEDS, 20000);
+    elman_context_destroy(&context);
+    return status;
+}
+#endif

@@ -1,0 +1,286 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Graphs as torch.onnx.export writes them become networks that give what
+PyTorch gives:
+
+    python3 from_export.py ELMAN FOLDER
+
+Every cell with layers, directions, embeddings and decoders, with initial states
+and without, of packed sequences, with sizes free and fixed, by several opsets
+and with its constants folded or not.  Then modules that are more than a network,
+and how each is refused.
+"""
+
+import itertools
+import os
+import subprocess
+import sys
+import warnings
+
+import numpy
+import torch
+from torch import nn
+
+warnings.simplefilter("ignore")
+torch.set_num_threads(1)
+ELMAN, FOLDER = sys.argv[1:]
+TOLERANCE = 1e-5
+
+
+def path(name):
+    return os.path.join(FOLDER, name)
+
+
+def done(*words):
+    result = subprocess.run([ELMAN, *words], capture_output=True, text=True)
+    if result.returncode != 0:
+        sys.exit(f"elman {' '.join(words)}: {result.stderr}")
+
+
+def refused(sentence, net, *args, **options):
+    """One line with the sentence in it, status 1, and no file."""
+    out = path("refused.safetensors")
+    torch.onnx.export(net.eval(), args, path("net.onnx"), **options)
+    result = subprocess.run(
+        [ELMAN, "convert", path("net.onnx"), out], capture_output=True, text=True
+    )
+    lines = result.stderr.splitlines()
+    if result.returncode != 1 or len(lines) != 1 or sentence not in lines[0]:
+        sys.exit(f"{net}: {result.returncode}, {result.stderr!r}, and not 1 and "
+                 f"{sentence!r}")
+    if os.path.exists(out):
+        sys.exit(f"{sentence}: something was written")
+
+
+class Net(nn.Module):
+    def __init__(self, kind, I, H, V=0, O=0, decoder_bias=True, squeeze=False,
+                 zeros=False, packed=False, **options):
+        super().__init__()
+        if V > 0:
+            self.embedding = nn.Embedding(V, I)
+        self.rnn = getattr(nn, kind)(I, H, **options)
+        S = 2 if self.rnn.bidirectional else 1
+        if O > 0:
+            self.fc = nn.Linear(S * H, O, bias=decoder_bias)
+        self.V, self.squeeze, self.zeros = V, squeeze, zeros
+        self.packed = packed
+
+    def stack(self, x, lengths, states):
+        first = self.rnn.batch_first
+        if self.zeros:
+            # As many write it by hand.
+            S = 2 if self.rnn.bidirectional else 1
+            states = [torch.zeros(self.rnn.num_layers * S,
+                                  x.shape[0 if first else 1],
+                                  self.rnn.hidden_size)]
+        if lengths is not None:
+            x = nn.utils.rnn.pack_padded_sequence(x, lengths, first)
+        if isinstance(self.rnn, nn.LSTM) and states:
+            y, last = self.rnn(x, (states[0], states[-1]))
+        else:
+            y, last = self.rnn(x, *states)
+        if lengths is not None:
+            y, _ = nn.utils.rnn.pad_packed_sequence(y, first)
+        return y, last
+
+    def forward(self, x, *more):
+        lengths = more[0] if self.packed else None
+        states = more[1:] if self.packed else more
+        if self.V > 0:
+            x = self.embedding(x)
+        y, last = self.stack(x, lengths, states)
+        if hasattr(self, "fc"):
+            y = self.fc(y)
+        if self.squeeze:
+            y = y.squeeze(-1)
+        return (y, last) if states else y
+
+
+CASES = [
+    ("RNN", dict(I=3, H=5)),
+    ("RNN", dict(I=3, H=5, nonlinearity="relu", num_layers=2)),
+    ("RNN", dict(I=4, H=6, num_layers=3, bidirectional=True, O=2)),
+    ("RNN", dict(I=4, H=4, bias=False, V=9, O=9, decoder_bias=False)),
+    ("LSTM", dict(I=1, H=1)),
+    ("LSTM", dict(I=3, H=17, O=1, batch_first=True, squeeze=True)),
+    ("LSTM", dict(I=5, H=7, num_layers=2, bidirectional=True, V=11, O=4,
+                  dropout=0.3)),
+    ("GRU", dict(I=2, H=3)),
+    ("GRU", dict(I=5, H=5, num_layers=2, bidirectional=True, bias=False,
+                 batch_first=True)),
+    ("GRU", dict(I=7, H=7, V=13, O=13, num_layers=2)),
+]
+
+
+def draw(net, T, B):
+    shape = (B, T) if net.rnn.batch_first else (T, B)
+    if net.V > 0:
+        return torch.randint(0, net.V, shape)
+    return torch.randn(*shape, net.rnn.input_size)
+
+
+def export(net, T, B, free, states, opset, fold):
+    rnn, S = net.rnn, 2 if net.rnn.bidirectional else 1
+    x, names = draw(net, T, B), ["x"]
+    args = [x]
+    if net.packed:
+        args.append(torch.full((B,), T))
+        names.append("lengths")
+    if states:
+        kinds = ["h0", "c0"] if isinstance(rnn, nn.LSTM) else ["h0"]
+        names += kinds
+        args += [torch.randn(rnn.num_layers * S, B, rnn.hidden_size)
+                 for _ in kinds]
+    axes = {}
+    if free:
+        first = rnn.batch_first
+        axes = {"x": {0: "B" if first else "T", 1: "T" if first else "B"},
+                "lengths": {0: "B"}, "h0": {1: "B"}, "c0": {1: "B"}}
+    torch.onnx.export(net, tuple(args), path("net.onnx"), input_names=names,
+                      dynamic_axes={n: a for n, a in axes.items()
+                                    if n in names},
+                      opset_version=opset, do_constant_folding=fold)
+
+
+def compare(what, net, T, B, lengths=None):
+    x = draw(net, T, B)
+    more = [torch.tensor(lengths)] if lengths else []
+    with torch.no_grad():
+        theirs = net(x, *more).numpy()
+    numpy.save(path("x.npy"), x.numpy())
+    words = ["--batch-first"] if net.rnn.batch_first else []
+    if lengths:
+        words += ["--lengths", ",".join(map(str, lengths))]
+    done("run", path("net.safetensors"), path("x.npy"), path("y.npy"), *words)
+    ours = numpy.load(path("y.npy"))
+    if net.squeeze:
+        ours = ours.squeeze(-1)
+    if lengths and hasattr(net, "fc"):
+        # Past an end a linear layer gives its bias there, and elman 0.
+        for b, n in enumerate(lengths):
+            (theirs[b] if net.rnn.batch_first else theirs[:, b])[n:] = 0
+    error = numpy.abs(ours - theirs).max()
+    if ours.shape != theirs.shape or not error <= TOLERANCE:
+        sys.exit(f"{what}: {ours.shape}, {theirs.shape}, error {error}")
+    return error
+
+
+def check_case(number, kind, options):
+    torch.manual_seed(number)
+    net = Net(kind, **options).eval()
+    worst, known = 0, None
+    for free, states, opset, fold in itertools.product(
+            (False, True), (False, True), (9, 11, 14, 16), (False, True)):
+        what = (f"{kind} {options} free={free} states={states} opset={opset} "
+                f"fold={fold}")
+        export(net, 5, 2, free, states, opset, fold)
+        done("convert", path("net.onnx"), path("net.safetensors"), "--quiet")
+        with open(path("net.safetensors"), "rb") as file:
+            data = file.read()
+        if known is None:
+            known = data
+            worst = max(compare(what, net, 9, 3), compare(what, net, 1, 1))
+        elif data != known:
+            sys.exit(f"{what}: becomes another network")
+    print(f"{kind} {options}: error {worst:.1e}")
+
+
+def check_more():
+    torch.manual_seed(100)
+    for kind, options in itertools.product(
+            ("RNN", "LSTM", "GRU"),
+            (dict(packed=True), dict(packed=True, num_layers=2,
+                                     bidirectional=True, O=3),
+             dict(packed=True, batch_first=True, V=8, num_layers=2),
+             dict(zeros=True, num_layers=2, batch_first=True),
+             dict(zeros=True, bidirectional=True, O=3))):
+        net = Net(kind, I=4, H=6, **options).eval()
+        what = f"{kind} {options}"
+        for opset in (9, 13):
+            export(net, 5, 3, True, False, opset, True)
+            done("convert", path("net.onnx"), path("net.safetensors"),
+                 "--quiet")
+            compare(what, net, 7, 3, [7, 4, 1] if net.packed else None)
+    print("packed sequences and zero states: the same")
+    # float64.
+    net = Net("LSTM", I=3, H=5, O=2, num_layers=2).double().eval()
+    torch.onnx.export(net, (torch.randn(5, 2, 3).double(),), path("net.onnx"))
+    done("convert", path("net.onnx"), path("net.safetensors"), "--quiet")
+    x = torch.randn(8, 3, 3).double()
+    numpy.save(path("x.npy"), x.numpy())
+    done("run", path("net.safetensors"), path("x.npy"), path("y.npy"))
+    error = numpy.abs(numpy.load(path("y.npy")) - net(x).detach().numpy()).max()
+    if not error < 1e-12:
+        sys.exit(f"float64: error {error}")
+    # One sequence, without a batch.
+    net = nn.GRU(3, 4).eval()
+    torch.onnx.export(net, (torch.randn(5, 3),), path("net.onnx"))
+    done("convert", path("net.onnx"), path("net.safetensors"), "--quiet")
+
+
+class Wrapped(nn.Module):
+    def __init__(self, function, **parts):
+        super().__init__()
+        self.parts = nn.ModuleDict(parts)
+        self.function = function
+
+    def forward(self, *x):
+        return self.function(self.parts, *x)
+
+
+def check_refused():
+    x = torch.randn(5, 2, 4)
+    rnn, two = nn.GRU(4, 4), nn.GRU(4, 4)
+    fc = nn.Linear(4, 4)
+
+    def no(sentence, function, *args, **parts):
+        refused(sentence, Wrapped(function, **parts), *(args or (x,)),
+                input_names=["x", "z"][: max(1, len(args))],
+                output_names=["y"])
+
+    no("(Relu): the operator is not one of those that are read",
+       lambda p, x: p["fc"](p["rnn"](x)[0].relu()), rnn=rnn, fc=fc)
+    no("(Tanh): the operator is not one",
+       lambda p, x: p["rnn"](x)[0].tanh(), rnn=rnn)
+    no("(Softmax): the operator is not one",
+       lambda p, x: p["fc"](p["rnn"](x)[0]).softmax(-1), rnn=rnn, fc=fc)
+    no("(MatMul): what is multiplied, x, is not",
+       lambda p, x: p["rnn"](p["fc"](x))[0], rnn=rnn, fc=fc)
+    no("(MatMul): what is multiplied",
+       lambda p, x: p["two"](p["fc"](p["rnn"](x)[0])), rnn=rnn, fc=fc,
+       two=nn.Linear(4, 2))
+    no("a linear layer stands before a recurrent one",
+       lambda p, x: p["two"](p["fc"](p["rnn"](x)[0]))[0], rnn=rnn, fc=fc,
+       two=two)
+    no("(Add): input 1", lambda p, x: p["rnn"](x)[0] + x, rnn=rnn)
+    no("(Mul): the operator is not one", lambda p, x: p["rnn"](2 * x)[0],
+       rnn=rnn)
+    no("output y is neither", lambda p, x: p["rnn"](x)[0].reshape(-1, 4),
+       rnn=rnn)
+    no("cannot be followed", lambda p, x: p["rnn"](x)[0][-1], rnn=rnn)
+    no("(GRU): its initial state", lambda p, x: p["two"](x, p["rnn"](x)[1])[0],
+       rnn=rnn, two=two)
+    no("runs over other dimensions",
+       lambda p, x: p["two"](p["rnn"](x)[0].transpose(0, 1))[0], rnn=rnn,
+       two=two)
+    no("what it joins is not one layer's output",
+       lambda p, x: torch.cat([p["rnn"](x)[0], p["two"](x)[0]], -1), rnn=rnn,
+       two=two)
+    no("layer 1 is not like the first one",
+       lambda p, x: p["two"](p["rnn"](x)[0])[0], rnn=rnn, two=nn.GRU(4, 5))
+    no("layer 1 is not like the first one",
+       lambda p, x: p["two"](p["rnn"](x)[0])[0], rnn=rnn, two=nn.LSTM(4, 4))
+    no("there is no recurrent layer in it", lambda p, x: p["e"](x),
+       torch.zeros(5, 2, dtype=torch.int64), e=nn.Embedding(4, 4))
+    # An LSTM with a projection is not exported by PyTorch at all.
+
+
+def main():
+    for number, (kind, options) in enumerate(CASES):
+        check_case(number, kind, options)
+    check_more()
+    check_refused()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,15 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The package's type hints hold, strictly.
+set -eu
+
+if ! command -v mypy >/dev/null; then
+    echo 'skipped: mypy is not installed (make deps-python)'
+    exit 77
+fi
+if [ -z "$ELMAN_NUMPY" ]; then
+    echo 'skipped: there is no NumPy (make deps-python)'
+    exit 77
+fi
+cd "$ELMAN_SOURCE/python"
+mypy --cache-dir "$WORK/mypy" --python-executable "$ELMAN_NUMPY"
