@@ -172,7 +172,7 @@ void el_blocks(const elman_context *context, double operations, int64_t rows,
 /* ---- Gradients of weights -------------------------------------------------
  * A part owns tiles of the gradient.  For each block of steps it gathers
  * SLICE rows at a time, in the order of the chain, of the tile's columns of a
- * and of b, and multiplies those slices out of L2 into a tile of its own.  Large
+ * and of b, and multiplies those slices out of L2 into a tile of its own. Large
  * tiles, which lie in L3, gather less often. */
 enum { TILE_ROWS = 2048, TILE_COLUMNS = 512, SLICE = 128 };
 
