@@ -172,9 +172,8 @@ void el_blocks(const elman_context *context, double operations, int64_t rows,
 /* ---- Gradients of weights -------------------------------------------------
  * A part owns tiles of the gradient.  For each block of steps it gathers
  * SLICE rows at a time, in the order of the chain, of the tile's columns of a
- * and of b, and multiplies those slices out of L2 into a tile of its own. Large
- * tiles, which lie in L3, gather less often. */
-enum { TILE_ROWS = 2048, TILE_COLUMNS = 512, SLICE = 128 };
+ * and of b, and multiplies those slices out of L2 into a tile of its own. */
+enum { TILE = 256, SLICE = 128 };
 
 typedef struct tiling {
     int64_t n, m;         /* tile sizes */
@@ -189,17 +188,16 @@ static int64_t slice_stride(int64_t width)
     return (width + EL_PANEL - 1) / EL_PANEL * EL_PANEL + EL_PANEL / 2;
 }
 
-static int64_t tile_width(int64_t n, int64_t most)
+static int64_t tile_width(int64_t n)
 {
-    const int64_t tiles = (n + most - 1) / most;
+    const int64_t tiles = (n + TILE - 1) / TILE;
     const int64_t even = (n + tiles - 1) / tiles;
     return (even + EL_PANEL - 1) / EL_PANEL * EL_PANEL;
 }
 
 static tiling tile(int parts, int64_t n, int64_t m)
 {
-    tiling t = {.n = tile_width(n, TILE_ROWS),
-                .m = tile_width(m, TILE_COLUMNS)};
+    tiling t = {.n = tile_width(n), .m = tile_width(m)};
     t.across = (m + t.m - 1) / t.m;
     t.down = (n + t.n - 1) / t.n;
     while (t.down * t.across % parts != 0 && t.n > 2 * EL_PANEL) {
