@@ -24,8 +24,8 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 if [ -d "$ELMAN_SHARED" ]; then
     ELMAN_SHARED=$(cd "$ELMAN_SHARED" && pwd)
 fi
-mkdir -p "$ELMAN_BUILD/work" || exit 1
-WORK=$(mktemp -d "$ELMAN_BUILD/work/test.XXXXXX") || exit 1
+mkdir -p "$ELMAN_BUILD/scratch" || exit 1
+WORK=$(mktemp -d "$ELMAN_BUILD/scratch/test.XXXXXX") || exit 1
 export ELMAN_SOURCE ELMAN_BUILD ELMAN ELMAN_GOLDEN ELMAN_SANITIZE ELMAN_CROSS
 export ELMAN_PYTHON ELMAN_NUMPY ELMAN_SHARED CC UBSAN_OPTIONS TSAN_OPTIONS WORK
 

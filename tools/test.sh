@@ -12,7 +12,7 @@ if [ $# -lt 1 ] || [ ! -f "$1/CTestTestfile.cmake" ]; then
 fi
 build=$(cd "$1" && pwd)
 shift
-rm -rf "$build/work" "$build/tests.xml"
+rm -rf "$build/scratch" "$build/tests.xml"
 
 status=0
 ctest --test-dir "$build" --parallel "$(nproc)" --output-on-failure \

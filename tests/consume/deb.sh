@@ -21,7 +21,7 @@ for package in elman "$library" libelman-dev; do
     file=$(echo packages/"$package"_"$version"-1_*.deb)
     [ -f "$file" ] || fail "there is no $package: $(ls packages)"
     dpkg-deb -c "$file" >"$package".list
-    dpkg-deb -x "$file" root
+    dpkg-deb -x "$file" unpacked
     if awk '$2 != "root/root" || $1 ~ /^-.*w.*w/' "$package".list | grep .; then
         fail "$package: somebody else owns these, or may write them"
     fi
@@ -58,18 +58,18 @@ field() {
 field elman Depends 'libc6 ('
 field "$library" Depends 'libc6 ('
 field libelman-dev Depends "^$library (= $version-1)$"
-if readelf -d root/usr/bin/elman | grep -q 'NEEDED.*libzip'; then
+if readelf -d unpacked/usr/bin/elman | grep -q 'NEEDED.*libzip'; then
     field elman Depends libzip
     field libelman-dev Recommends libzip-dev
 fi
 dpkg-deb --ctrl-tarfile packages/"$library"_*.deb | tar -xO ./shlibs |
     grep -q "^libelman ${library#libelman} $library" ||
     fail 'others would not know what depends on the library'
-if nm root/usr/bin/elman 2>/dev/null | grep -q ' T '; then
+if nm unpacked/usr/bin/elman 2>/dev/null | grep -q ' T '; then
     fail 'the program is not stripped'
 fi
 
-root=$WORK/root/usr
+root=$WORK/unpacked/usr
 lib=$(library_folder "$root")
 [ "$("$root/bin/elman" --version)" = "elman $version" ] || fail 'elman fails'
 LD_LIBRARY_PATH=$lib
