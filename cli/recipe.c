@@ -107,6 +107,10 @@ static const option table[] = {
     {OPTION_REAL, 0, "weight-drop", AT(weight_drop), "P",
      .range = RANGE_FRACTION, .memory = MEMORY_FIXED, .initial = "0",
      .help = "of the recurrent weights, one mask an update"},
+    {OPTION_REAL, 0, "average", AT(average), "D", .range = RANGE_FRACTION,
+     .memory = MEMORY_FIXED, .initial = "0",
+     .help = "validate and save a moving average of the weights with decay D "
+             "(0.999, say); 0: the weights themselves"},
     {OPTION_CHOICE, 0, "loss", AT(loss), .choices = "mean|sum",
      .memory = MEMORY_FIXED, .initial = "mean",
      .help = "over time; over the batch it is always the mean"},
@@ -366,6 +370,7 @@ void recipe_describe(const recipe *r, elman_train_desc *out)
     out->seed = (uint64_t)r->seed;
     out->valid_fraction = r->valid_fraction;
     out->stop_after = r->stop_after;
+    out->average = r->average;
 }
 
 /* The inverse: changes of r what a checkpoint holds. */
@@ -416,6 +421,7 @@ static void understand(recipe *r, const elman_train_desc *d,
     r->seed = (int64_t)d->seed;
     r->valid_fraction = d->valid_fraction;
     r->stop_after = d->stop_after;
+    r->average = d->average;
 }
 
 int recipe_recall(recipe *r, const arguments *a, const char *file,

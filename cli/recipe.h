@@ -24,6 +24,7 @@ typedef struct recipe {
     int64_t every, warmup, patience;
     double valid_fraction;
     int64_t stop_after;
+    double average;
     int64_t checkpoint_every, threads;
     int quiet, json;
 } recipe;

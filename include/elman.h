@@ -874,6 +874,11 @@ typedef struct elman_train_desc {
     double valid_fraction; /* [0, 1): this tail of the text is held out */
     int64_t stop_after;    /* the run ends after so many validations without a
                             * better loss; 0: it does not */
+    double average;        /* [0, 1): decay of the moving average of the weights
+                            * that is validated and saved in their place,
+                            * a += (1 - d) (w - a) after every update, where d
+                            * is the smaller of this and (1 + u) / (10 + u) at
+                            * update u from 0; 0: no average */
 } elman_train_desc;
 #define ELMAN_TRAIN_DESC                                                       \
     {                                                                          \

@@ -301,6 +301,7 @@ class TrainDesc(Struct):
         ("seed", c_uint64),
         ("valid_fraction", c_double),
         ("stop_after", c_int64),
+        ("average", c_double),
     ]
 
 

@@ -53,6 +53,8 @@ static elman_status take(elman_train_desc *d, const elman_train_desc *desc)
                    (d->epochs > 0 || d->updates > 0),
                "epochs and updates are %lld and %lld (one of them above 0)",
                (long long)d->epochs, (long long)d->updates);
+    EL_REQUIRE(d->average >= 0 && d->average < 1,
+               "average is %g (0 or more, below 1)", d->average);
     EL_REQUIRE(d->stop_after >= 0, "stop_after is %lld (0 or more)",
                (long long)d->stop_after);
     EL_REQUIRE(d->valid_fraction >= 0 && d->valid_fraction < 1,

@@ -7,6 +7,7 @@
  *                                       order of the tables below
  *   m [P], v [P]    the optimiser's moments, where it has them
  *   best [P]        the best weights so far, where there was a validation
+ *   average [P]     where weights are averaged
  *   h [L,B,H], ids [n-1,B] I32          the state that is carried
  * Numbers lie in tensors and not in text, so that none loses a bit. */
 #include "trainer.h"
@@ -61,7 +62,8 @@
     X("lr", schedule.lr)                                                       \
     X("gamma", schedule.gamma)                                                 \
     X("floor", schedule.floor)                                                 \
-    X("valid-fraction", valid_fraction)
+    X("valid-fraction", valid_fraction)                                        \
+    X("average", average)
 
 #define COUNT1(...) +1
 enum {
@@ -72,7 +74,7 @@ enum {
     EXTRAS = 4, /* optimiser's steps, both fingerprints, the caller's mark */
     ALL_INTEGERS = INTEGERS + COUNTERS + EXTRAS,
     ALL_REALS = REALS + SUMS,
-    MORE_TENSORS = 8
+    MORE_TENSORS = 9
 };
 
 static void options_out(const elman_train_desc *d, int64_t *integers,
@@ -165,6 +167,7 @@ elman_status el_checkpoint_write(const elman_trainer *t, const char *path,
     add_tensor(&more, "trainer.v", dtype, P, t->optimizer->v);
     add_tensor(&more, "trainer.best", dtype, P,
                t->counters.best_epoch > 0 ? t->best : NULL);
+    add_tensor(&more, "trainer.average", dtype, P, t->average);
     if (t->state) {
         const int64_t h = el_lm_state_h_count(t->state);
         const int64_t cells = el_lm_state_c_count(t->state);
@@ -290,6 +293,8 @@ static elman_status restore(elman_trainer *t, const elman_tensors *file,
         s = take(file, path, "trainer.v", dtype, P, t->optimizer->v);
     if (!s && t->counters.best_epoch > 0)
         s = take(file, path, "trainer.best", dtype, P, t->best);
+    if (!s)
+        s = take(file, path, "trainer.average", dtype, P, t->average);
     for (int i = 0; !s && i < t->lm->net.views.count; ++i) {
         const elman_view *const v = &t->lm->net.views.list[i];
         s = take(file, path, v->name, dtype, v->count,

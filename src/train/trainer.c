@@ -64,11 +64,17 @@ static elman_status make_parts(elman_trainer *t)
     const int64_t rows = d->steps * d->batch;
     if (!(t->grad = el_alloc_array(c, P, size)) ||
         (t->valid_count > 0 && !(t->best = el_alloc_array(c, P, size))) ||
+        (d->average > 0 && !(t->average = el_alloc_array(c, P, size))) ||
         !(t->row = el_alloc_array(c, d->steps + 1, sizeof *t->row)) ||
         !(t->ids = el_alloc_array(c, rows, sizeof *t->ids)) ||
         !(t->targets = el_alloc_array(c, rows, sizeof *t->targets)))
         return ELMAN_ENOMEM;
     return ELMAN_OK;
+}
+
+static size_t weights_size(const elman_trainer *t)
+{
+    return (size_t)t->lm->net.views.total * t->lm->net.k->size;
 }
 
 elman_status el_trainer_create(const elman_context *context,
@@ -92,6 +98,8 @@ elman_status el_trainer_create(const elman_context *context,
         return s;
     }
     el_lm_init(t->lm, desc->seed);
+    if (t->average)
+        memcpy(t->average, t->lm->net.weights, weights_size(t));
     *out = t;
     return ELMAN_OK;
 }
@@ -107,6 +115,7 @@ void el_trainer_free(elman_trainer *t)
     el_lm_free(t->lm);
     el_free(c, t->grad);
     el_free(c, t->best);
+    el_free(c, t->average);
     el_free(c, t->row);
     el_free(c, t->ids);
     el_free(c, t->targets);
@@ -140,12 +149,49 @@ static double learning_rate(const elman_trainer *t)
                             t->counters.halvings);
 }
 
-static elman_status measure(const elman_trainer *t, double *loss)
+/* The weights that are validated and kept. */
+static const void *kept_weights(const elman_trainer *t)
+{
+    return t->average ? t->average : t->lm->net.weights;
+}
+
+/* After an update: a -= (1 - d) (a - w).  The gradient is no longer needed, and
+ * holds the difference. */
+static void average_weights(elman_trainer *t)
+{
+    const el_kernels *const k = t->lm->net.k;
+    const int64_t P = t->lm->net.views.total;
+    const double u = (double)t->counters.update;
+    const double early = (1 + u) / (10 + u);
+    const double decay = early < t->desc.average ? early : t->desc.average;
+    el_update u_minus = {.kind = ELMAN_SGD, .lr = 1, .grad_scale = 1};
+    memcpy(t->grad, t->average, weights_size(t));
+    k->update(&u_minus, t->grad, t->lm->net.weights, NULL, NULL, P);
+    u_minus.lr = 1 - decay;
+    k->update(&u_minus, t->average, t->grad, NULL, NULL, P);
+}
+
+/* Puts the average in the model's place, or back what the gradient's memory
+ * kept meanwhile. */
+static void show_average(elman_trainer *t, bool show)
+{
+    void *const weights = t->lm->net.weights;
+    if (show)
+        memcpy(t->grad, weights, weights_size(t));
+    memcpy(weights, show ? t->average : t->grad, weights_size(t));
+    el_lm_pack(t->lm);
+}
+
+static elman_status measure(elman_trainer *t, double *loss)
 {
     elman_lm_score score = ELMAN_LM_SCORE;
     elman_text *const text = t->valid ? t->valid : t->text;
+    if (t->average)
+        show_average(t, true);
     const elman_status s =
         el_lm_eval(t->lm, text, t->valid_first, t->valid_count, &score);
+    if (t->average)
+        show_average(t, false);
     if (!s)
         *loss = score.nats / (double)score.tokens;
     return s;
@@ -163,8 +209,7 @@ static elman_status validate(elman_trainer *t, int64_t epoch)
         t->sums.best_loss = loss;
         t->counters.best_epoch = epoch;
         t->counters.stalls = t->counters.waiting = 0;
-        memcpy(t->best, t->lm->net.weights,
-               (size_t)t->lm->net.views.total * t->lm->net.k->size);
+        memcpy(t->best, kept_weights(t), weights_size(t));
         return ELMAN_OK;
     }
     ++t->counters.waiting;
@@ -229,7 +274,7 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
         batch.draw = (uint64_t)c->update;
         double nats;
         el_lm_forward(t->lm, t->tape, &batch, t->state, &nats, NULL);
-        memset(t->grad, 0, (size_t)t->lm->net.views.total * t->lm->net.k->size);
+        memset(t->grad, 0, weights_size(t));
         el_lm_backward(t->lm, t->tape, t->grad);
         report->lr = learning_rate(t);
         s = el_optimizer_step(t->optimizer, report->lr, t->lm->net.weights,
@@ -237,6 +282,8 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
         if (s)
             return s;
         el_lm_pack(t->lm);
+        if (t->average)
+            average_weights(t);
         ++c->update;
         c->tokens += T * B;
         c->epoch_tokens += T * B;
@@ -302,6 +349,8 @@ elman_status el_trainer_note(elman_trainer *t)
                    d->model.dropout);
     if (d->model.weight_drop > 0)
         add_number(&json, "weight_drop", d->model.weight_drop);
+    if (d->average > 0)
+        add_number(&json, "average", d->average);
     el_buffer_format(&json, ", \"seed\": %llu", (unsigned long long)d->seed);
     add_number(&json, "epoch_loss",
                t->sums.epoch_nats / (double)t->counters.epoch_tokens);
@@ -327,5 +376,5 @@ elman_status el_trainer_save(const elman_trainer *t, const char *path)
     if (s)
         return s;
     const bool best = t->counters.best_epoch > 0 && !ends_best(t);
-    return el_lm_write(t->lm, best ? t->best : NULL, NULL, 0, path, 0);
+    return el_lm_write(t->lm, best ? t->best : t->average, NULL, 0, path, 0);
 }

@@ -39,6 +39,7 @@ struct elman_trainer {
     elman_lm_state *state;  /* NULL where pieces start from zeros */
     void *grad;             /* [P] */
     void *best;             /* [P]; NULL without validation */
+    void *average;          /* [P]; NULL where weights are not averaged */
     int32_t *row;           /* [T+1] */
     int32_t *ids, *targets; /* [T,B] */
     el_counters counters;

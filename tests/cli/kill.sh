@@ -56,5 +56,5 @@ survives 7 --hidden 100 --batch 4 --steps 20 --epochs 2 --cell none \
 survives 2 --hidden 40 --batch 4 --steps 20 --epochs 2 --cell lstm --layers 2 \
     --proj 24 --embed 24 --tie --dropout 0.3 --weight-drop 0.1
 survives 5 --hidden 64 --batch 4 --steps 20 --epochs 3 --cell gru --layers 2 \
-    --dropout 0.3 --locked --valid-fraction 0.1 --stop-after 9
+    --dropout 0.3 --locked --valid-fraction 0.1 --stop-after 9 --average 0.99
 exit 0
