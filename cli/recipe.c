@@ -75,6 +75,10 @@ static const option table[] = {
     {OPTION_INT, 0, "batch", AT(batch), "N", .range = RANGE_FROM_1,
      .memory = MEMORY_FIXED, .initial = "32",
      .help = "sequences side by side"},
+    {OPTION_INT, 0, "shards", AT(shards), "N", .range = RANGE_FROM_1,
+     .memory = MEMORY_FIXED, .initial = "1",
+     .help = "parts of the batch whose gradients are sums of their own, which "
+             "as many processes may share"},
     {OPTION_INT, 0, "steps", AT(steps), "N", .range = RANGE_FROM_1,
      .memory = MEMORY_FIXED, .initial = "35",
      .help = "time steps of one back-propagation"},
@@ -299,6 +303,11 @@ static int check_together(const recipe *r, const arguments *a)
                               "--layers %lld: --cell none has one "
                               "layer",
                               (long long)r->layers);
+    if ((r->shards & (r->shards - 1)) != 0 || r->batch % r->shards != 0)
+        return complain_usage(command,
+                              "--shards %lld is not a power of two that "
+                              "divides --batch %lld",
+                              (long long)r->shards, (long long)r->batch);
     if (strcmp(r->output, "-") == 0 &&
         (r->json || (r->log != NULL && strcmp(r->log, "-") == 0)))
         return complain_usage(command, "the model would be mixed with other "
@@ -364,6 +373,7 @@ void recipe_describe(const recipe *r, elman_train_desc *out)
     out->loss = (elman_reduction)r->loss;
     out->sampling = (elman_sampling)r->sampling;
     out->batch = r->batch;
+    out->shards = r->shards;
     out->steps = r->steps;
     out->epochs = r->epochs;
     out->updates = r->updates;
@@ -415,6 +425,7 @@ static void understand(recipe *r, const elman_train_desc *d,
     r->loss = (int)d->loss;
     r->sampling = (int)d->sampling;
     r->batch = d->batch;
+    r->shards = d->shards;
     r->steps = d->steps;
     r->epochs = d->epochs;
     r->updates = d->updates;

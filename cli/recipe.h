@@ -16,7 +16,7 @@ typedef struct recipe {
     int cell, activation, reset, dtype, tie, locked;
     int64_t hidden, layers, proj, embed, context;
     double dropout, weight_drop;
-    int64_t batch, steps, epochs, updates, seed;
+    int64_t batch, shards, steps, epochs, updates, seed;
     int sampling, loss;
     int optimizer, schedule;
     double lr, momentum, weight_decay, clip;

@@ -21,7 +21,8 @@
  * Bits     in float32 a result is a function of model, data and seed, and of
  *          nothing else: not of the number of threads, of the cpu level, of
  *          the batch a sequence sits in, or of where a sequence is cut.  (In
- *          training a dropout mask is a function of the place in the batch.) */
+ *          training a dropout mask is a function of the place in the batch,
+ *          and a gradient one of the number of shards.) */
 #ifndef ELMAN_H
 #define ELMAN_H
 
@@ -696,6 +697,8 @@ typedef struct elman_lm_batch {
                              * loss, 1/B for that of the sum over time */
     int train;              /* 1: with the model's dropout, drawn from */
     uint64_t seed, draw;    /* these two: a new draw, new masks */
+    int64_t first_row;      /* of the masks: what is given are rows first_row,
+                             * first_row + 1, ... of a larger batch */
 } elman_lm_batch;
 #define ELMAN_LM_BATCH                                                         \
     {                                                                          \
@@ -879,6 +882,10 @@ typedef struct elman_train_desc {
                             * a += (1 - d) (w - a) after every update, where d
                             * is the smaller of this and (1 + u) / (10 + u) at
                             * update u from 0; 0: no average */
+    int64_t shards; /* a power of two that divides B; 0 means 1.  The gradient
+                     * of each B/shards rows is a sum of its own, and these
+                     * are added in a binary tree: another number of shards is
+                     * another order of the sum */
 } elman_train_desc;
 #define ELMAN_TRAIN_DESC                                                       \
     {                                                                          \

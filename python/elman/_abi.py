@@ -302,6 +302,7 @@ class TrainDesc(Struct):
         ("valid_fraction", c_double),
         ("stop_after", c_int64),
         ("average", c_double),
+        ("shards", c_int64),
     ]
 
 

@@ -138,6 +138,7 @@ _SETS: Dict[str, Tuple[Tuple[str, ...], _Taken]] = {
     "epochs": (("epochs",), integer),
     "updates": (("updates",), integer),
     "batch": (("batch",), integer),
+    "shards": (("shards",), integer),
     "steps": (("steps",), integer),
     "sampling": (("sampling",), _one_of(_abi.SAMPLINGS)),
     "loss": (("loss",), _one_of(_abi.REDUCTIONS)),

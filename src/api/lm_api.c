@@ -255,6 +255,8 @@ elman_status elman_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
     EL_REQUIRE(!state || state->batch == b.batch,
                "the state is of %lld sequences, the batch of %lld",
                state ? (long long)state->batch : 0, (long long)b.batch);
+    EL_REQUIRE(b.first_row >= 0 && b.first_row < (int64_t)1 << 32,
+               "first_row is %lld (0 to 2^32-1)", (long long)b.first_row);
     s = check_ids(lm, b.ids, b.steps * b.batch, false);
     if (!s)
         s = check_ids(lm, b.targets, b.steps * b.batch, true);

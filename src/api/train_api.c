@@ -49,6 +49,13 @@ static elman_status take(elman_train_desc *d, const elman_train_desc *desc)
                "batch and steps are %lld and %lld (at least 1, below 2^24 and "
                "2^31)",
                (long long)d->batch, (long long)d->steps);
+    if (d->shards == 0)
+        d->shards = 1;
+    EL_REQUIRE(d->shards > 0 && (d->shards & (d->shards - 1)) == 0 &&
+                   d->batch % d->shards == 0,
+               "shards is %lld (a power of two that divides the batch, which "
+               "is %lld)",
+               (long long)d->shards, (long long)d->batch);
     EL_REQUIRE(d->epochs >= 0 && d->updates >= 0 &&
                    (d->epochs > 0 || d->updates > 0),
                "epochs and updates are %lld and %lld (one of them above 0)",

@@ -220,7 +220,8 @@ static el_dropout before_decoder(const elman_lm *lm, const el_draw *draw)
 {
     return (el_dropout){.p = lm->desc.dropout,
                         .locked = lm->desc.locked,
-                        .key = el_dropout_key(draw, lm->desc.layers - 1)};
+                        .key = el_dropout_key(draw, lm->desc.layers - 1),
+                        .first = draw->first};
 }
 
 /* What enters the decoder, packed rows. */
@@ -248,11 +249,12 @@ void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
         tape->ids[i] = state ? state->ids[i] : -1;
     memcpy(tape->ids + past, batch->ids, (size_t)rows * sizeof *batch->ids);
     const el_input input = enter(lm, run.batch, rows, tape->ids, tape->x);
-    el_forward f = {.steps = run.steps,
-                    .batch = run.batch,
-                    .input = input,
-                    .draw = {batch->train, batch->seed, batch->draw},
-                    .weights = lm->net.weights};
+    el_forward f = {
+        .steps = run.steps,
+        .batch = run.batch,
+        .input = input,
+        .draw = {batch->train, batch->seed, batch->draw, batch->first_row},
+        .weights = lm->net.weights};
     if (carries) {
         f.h0 = f.hT = state->state.h;
         f.c0 = f.cT = state->state.c;

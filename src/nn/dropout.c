@@ -61,7 +61,7 @@ static void drop_part(void *arg, int part)
         for (int64_t b = 0; b < el_active(j->run, t); ++b) {
             const int64_t row = el_first_row(j->run, t) + b;
             const int64_t sequence = j->d->order ? j->d->order[b] : b;
-            drop(j->k, j->d->p, j->d->key, (uint64_t)sequence,
+            drop(j->k, j->d->p, j->d->key, (uint64_t)(j->d->first + sequence),
                  j->d->locked ? 0 : (uint64_t)t * blocks, j->width,
                  el_at(j->k, j->x, row * j->ldx),
                  el_at(j->k, j->y, row * j->ldy));

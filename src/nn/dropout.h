@@ -11,6 +11,7 @@
 typedef struct el_draw {
     bool train; /* false: there is no dropout */
     uint64_t seed, draw;
+    int64_t first; /* sequence 0 is this one of the batch that masks know */
 } el_draw;
 
 /* Each element of width stays with probability 1 - p, and is then divided by
@@ -19,6 +20,7 @@ typedef struct el_dropout {
     double p;
     bool locked;          /* one mask for all steps of a sequence */
     uint64_t key;         /* of el_dropout_key */
+    int64_t first;        /* of el_draw */
     const int32_t *order; /* of a run's ranks */
 } el_dropout;
 

@@ -406,6 +406,7 @@ static el_dropout between(const el_tape *t, int n)
     return (el_dropout){.p = t->stack->desc.dropout,
                         .locked = t->stack->desc.locked,
                         .key = el_dropout_key(&t->draw, n),
+                        .first = t->draw.first,
                         .order = order_of(t)};
 }
 

@@ -45,6 +45,7 @@
     X("batch", batch, int64_t)                                                 \
     X("steps", steps, int64_t)                                                 \
     X("stop-after", stop_after, int64_t)                                       \
+    X("shards", shards, int64_t)                                               \
     X("seed", seed, uint64_t)                                                  \
     X("epochs", epochs, int64_t)                                               \
     X("updates", updates, int64_t)

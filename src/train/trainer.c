@@ -55,21 +55,15 @@ static elman_status make_parts(elman_trainer *t)
     const int64_t P = t->lm->net.views.total;
     const size_t size = t->lm->net.k->size;
     s = el_optimizer_create(c, &d->optimizer, P, &t->optimizer);
-    if (!s)
-        s = el_lm_tape_create(t->lm, d->steps, d->batch, false, &t->tape);
     if (!s && d->sampling == ELMAN_SEQUENTIAL)
         s = el_lm_state_create(t->lm, d->batch, &t->state);
-    if (s)
-        return s;
-    const int64_t rows = d->steps * d->batch;
-    if (!(t->grad = el_alloc_array(c, P, size)) ||
-        (t->valid_count > 0 && !(t->best = el_alloc_array(c, P, size))) ||
-        (d->average > 0 && !(t->average = el_alloc_array(c, P, size))) ||
-        !(t->row = el_alloc_array(c, d->steps + 1, sizeof *t->row)) ||
-        !(t->ids = el_alloc_array(c, rows, sizeof *t->ids)) ||
-        !(t->targets = el_alloc_array(c, rows, sizeof *t->targets)))
-        return ELMAN_ENOMEM;
-    return ELMAN_OK;
+    if (!s)
+        s = el_shards_create(t);
+    if (!s &&
+        ((t->valid_count > 0 && !(t->best = el_alloc_array(c, P, size))) ||
+         (d->average > 0 && !(t->average = el_alloc_array(c, P, size)))))
+        s = ELMAN_ENOMEM;
+    return s;
 }
 
 static size_t weights_size(const elman_trainer *t)
@@ -109,36 +103,16 @@ void el_trainer_free(elman_trainer *t)
     if (!t)
         return;
     const elman_context *const c = t->context;
-    el_lm_tape_free(t->tape);
+    el_shards_free(t);
     el_lm_state_free(t->state);
     el_optimizer_free(t->optimizer);
     el_lm_free(t->lm);
-    el_free(c, t->grad);
     el_free(c, t->best);
     el_free(c, t->average);
-    el_free(c, t->row);
-    el_free(c, t->ids);
-    el_free(c, t->targets);
     el_free(c, t);
 }
 
 /* ---- One update -----------------------------------------------------------*/
-
-static elman_status read_batch(elman_trainer *t, int64_t epoch, int64_t update)
-{
-    const int64_t T = t->desc.steps, B = t->desc.batch;
-    for (int64_t b = 0; b < B; ++b) {
-        const int64_t first = el_pieces_first(&t->pieces, epoch, update, b);
-        const elman_status s = el_text_read(t->text, first, T + 1, t->row);
-        if (s)
-            return s;
-        for (int64_t i = 0; i < T; ++i) {
-            t->ids[i * B + b] = t->row[i];
-            t->targets[i * B + b] = t->row[i + 1];
-        }
-    }
-    return ELMAN_OK;
-}
 
 static double learning_rate(const elman_trainer *t)
 {
@@ -251,9 +225,10 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
         report->done && c->update > 0 ? c->update - 1 : c->update;
     const int64_t epoch = done / t->pieces.updates;
     if (!report->done) {
-        const int64_t T = t->desc.steps, B = t->desc.batch;
+        const int64_t tokens = t->desc.steps * t->desc.batch;
         const int64_t piece = c->update % t->pieces.updates;
-        elman_status s = read_batch(t, epoch, piece);
+        double nats;
+        elman_status s = el_shards_read(t, epoch, piece);
         if (s)
             return s;
         if (piece == 0) {
@@ -262,20 +237,7 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
             if (t->state)
                 el_lm_state_zero(t->state);
         }
-        elman_lm_batch batch = ELMAN_LM_BATCH;
-        batch.steps = T;
-        batch.batch = B;
-        batch.ids = t->ids;
-        batch.targets = t->targets;
-        batch.scale =
-            t->desc.loss == ELMAN_SUM ? 1 / (double)B : 1 / (double)(T * B);
-        batch.train = 1;
-        batch.seed = t->desc.seed;
-        batch.draw = (uint64_t)c->update;
-        double nats;
-        el_lm_forward(t->lm, t->tape, &batch, t->state, &nats, NULL);
-        memset(t->grad, 0, weights_size(t));
-        el_lm_backward(t->lm, t->tape, t->grad);
+        el_shards_gradient(t, &nats);
         report->lr = learning_rate(t);
         s = el_optimizer_step(t->optimizer, report->lr, t->lm->net.weights,
                               t->grad, &report->grad_norm);
@@ -285,10 +247,10 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
         if (t->average)
             average_weights(t);
         ++c->update;
-        c->tokens += T * B;
-        c->epoch_tokens += T * B;
+        c->tokens += tokens;
+        c->epoch_tokens += tokens;
         sums->epoch_nats += nats;
-        sums->last_loss = nats / (double)(T * B);
+        sums->last_loss = nats / (double)tokens;
         report->epoch_end =
             piece == t->pieces.updates - 1 || c->update == t->total;
         if (piece == t->pieces.updates - 1 && t->valid_count > 0) {
@@ -351,6 +313,8 @@ elman_status el_trainer_note(elman_trainer *t)
         add_number(&json, "weight_drop", d->model.weight_drop);
     if (d->average > 0)
         add_number(&json, "average", d->average);
+    if (d->shards > 1)
+        el_buffer_format(&json, ", \"shards\": %lld", (long long)d->shards);
     el_buffer_format(&json, ", \"seed\": %llu", (unsigned long long)d->seed);
     add_number(&json, "epoch_loss",
                t->sums.epoch_nats / (double)t->counters.epoch_tokens);

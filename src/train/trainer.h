@@ -6,6 +6,7 @@
 #include "../model/lm.h"
 #include "../optim/optimizer.h"
 #include "pieces.h"
+#include "shards.h"
 
 /* All that changes from update to update beside weights, moments and state:
  * what a checkpoint keeps.  Whole numbers and real ones lie apart, as they lie
@@ -35,13 +36,11 @@ struct elman_trainer {
 
     elman_lm *lm;
     elman_optimizer *optimizer;
-    elman_lm_tape *tape;
-    elman_lm_state *state;  /* NULL where pieces start from zeros */
-    void *grad;             /* [P] */
-    void *best;             /* [P]; NULL without validation */
-    void *average;          /* [P]; NULL where weights are not averaged */
-    int32_t *row;           /* [T+1] */
-    int32_t *ids, *targets; /* [T,B] */
+    elman_lm_state *state; /* of B rows; NULL where pieces start from zeros */
+    el_shards shards;
+    void *grad;    /* [P] */
+    void *best;    /* [P]; NULL without validation */
+    void *average; /* [P]; NULL where weights are not averaged */
     el_counters counters;
     el_sums sums;
     double end_loss; /* of the validation at an end of the run that is no

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "../base/team.h"
+#include "../text/corpus.h"
+#include "trainer.h"
+
+#include <string.h>
+
+/* ---- Making ---------------------------------------------------------------*/
+
+elman_status el_shards_create(elman_trainer *t)
+{
+    const elman_context *const c = t->context;
+    const elman_train_desc *const d = &t->desc;
+    el_shards *const s = &t->shards;
+    const int64_t P = t->lm->net.views.total;
+    const int64_t tokens = d->steps * d->batch;
+    s->count = d->shards;
+    s->rows = d->batch / d->shards;
+    elman_status status =
+        el_lm_tape_create(t->lm, d->steps, s->rows, false, &s->tape);
+    if (!status && t->state && s->count > 1)
+        status = el_lm_state_create(t->lm, s->rows, &s->state);
+    if (status)
+        return status;
+    for (int64_t n = s->count; n > 0; n /= 2)
+        if (!(s->waiting[s->levels++] =
+                  el_alloc_array(c, P, t->lm->net.k->size)))
+            return ELMAN_ENOMEM;
+    t->grad = s->waiting[0];
+    if (!(s->row = el_alloc_array(c, d->steps + 1, sizeof *s->row)) ||
+        !(s->ids = el_alloc_array(c, tokens, sizeof *s->ids)) ||
+        !(s->targets = el_alloc_array(c, tokens, sizeof *s->targets)))
+        return ELMAN_ENOMEM;
+    return ELMAN_OK;
+}
+
+void el_shards_free(elman_trainer *t)
+{
+    const elman_context *const c = t->context;
+    el_shards *const s = &t->shards;
+    el_lm_tape_free(s->tape);
+    el_lm_state_free(s->state);
+    for (int i = 0; i < s->levels; ++i)
+        el_free(c, s->waiting[i]);
+    el_free(c, s->row);
+    el_free(c, s->ids);
+    el_free(c, s->targets);
+}
+
+/* ---- Reading --------------------------------------------------------------*/
+
+elman_status el_shards_read(elman_trainer *t, int64_t epoch, int64_t update)
+{
+    const el_shards *const s = &t->shards;
+    const int64_t T = t->desc.steps;
+    for (int64_t b = 0; b < s->count * s->rows; ++b) {
+        const int64_t first = el_pieces_first(&t->pieces, epoch, update, b);
+        const elman_status status = el_text_read(t->text, first, T + 1, s->row);
+        if (status)
+            return status;
+        const int64_t at = b / s->rows * T * s->rows + b % s->rows;
+        for (int64_t i = 0; i < T; ++i) {
+            s->ids[at + i * s->rows] = s->row[i];
+            s->targets[at + i * s->rows] = s->row[i + 1];
+        }
+    }
+    return ELMAN_OK;
+}
+
+/* ---- States ---------------------------------------------------------------*/
+
+/* Of planes [B,row] of the whole batch, rows first ... of a shard's
+ * [rows,row]. */
+typedef struct plane {
+    char *whole, *part;
+    int64_t planes;
+    size_t row; /* bytes */
+} plane;
+
+static void move(const elman_trainer *t, int64_t first, bool back, plane p)
+{
+    const size_t bytes = (size_t)t->shards.rows * p.row;
+    for (int64_t i = 0; i < p.planes; ++i) {
+        char *const whole =
+            p.whole + (size_t)(i * t->desc.batch + first) * p.row;
+        char *const part = p.part + (size_t)i * bytes;
+        memcpy(back ? whole : part, back ? part : whole, bytes);
+    }
+}
+
+/* The state of rows first ... goes to the shard's, or back. */
+static void move_state(const elman_trainer *t, int64_t first, bool back)
+{
+    const elman_lm_state *const whole = t->state, *const part = t->shards.state;
+    const size_t size = t->lm->net.k->size;
+    const int64_t L = t->lm->desc.layers, B = t->desc.batch;
+    const int64_t h = el_lm_state_h_count(whole) / (L * B);
+    const int64_t c = el_lm_state_c_count(whole) / (L * B);
+    if (h > 0)
+        move(t, first, back,
+             (plane){whole->state.h, part->state.h, L, (size_t)h * size});
+    if (c > 0)
+        move(t, first, back,
+             (plane){whole->state.c, part->state.c, L, (size_t)c * size});
+    move(t, first, back,
+         (plane){(char *)whole->ids, (char *)part->ids,
+                 el_lm_state_ids_count(whole) / B, sizeof *whole->ids});
+}
+
+/* ---- The gradient ---------------------------------------------------------*/
+
+/* One shard's gradient and loss. */
+static double run_shard(elman_trainer *t, int64_t shard, void *grad)
+{
+    const el_shards *const s = &t->shards;
+    const int64_t T = t->desc.steps, B = t->desc.batch;
+    const int64_t first = shard * s->rows;
+    elman_lm_batch batch = ELMAN_LM_BATCH;
+    double nats;
+    batch.steps = T;
+    batch.batch = s->rows;
+    batch.ids = s->ids + first * T;
+    batch.targets = s->targets + first * T;
+    batch.scale =
+        t->desc.loss == ELMAN_SUM ? 1 / (double)B : 1 / (double)(T * B);
+    batch.train = 1;
+    batch.seed = t->desc.seed;
+    batch.draw = (uint64_t)t->counters.update;
+    batch.first_row = first;
+    if (s->state)
+        move_state(t, first, false);
+    el_lm_forward(t->lm, s->tape, &batch, s->state ? s->state : t->state, &nats,
+                  NULL);
+    if (s->state)
+        move_state(t, first, true);
+    memset(grad, 0, (size_t)t->lm->net.views.total * t->lm->net.k->size);
+    el_lm_backward(t->lm, s->tape, grad);
+    return nats;
+}
+
+typedef struct addition {
+    const el_kernels *k;
+    char *to;
+    const char *from;
+    int64_t count;
+    int parts;
+} addition;
+
+static void add_part(void *arg, int part)
+{
+    const addition *const a = arg;
+    int64_t from, to;
+    el_share(a->count, 1024, a->parts, part, &from, &to);
+    if (from < to)
+        a->k->add(el_at(a->k, a->to, from), el_at(a->k, a->from, from),
+                  to - from);
+}
+
+static void add_to(const elman_trainer *t, void *to, const void *from,
+                   int64_t count)
+{
+    addition a = {t->lm->net.k, to, from, count,
+                  el_team_parts(t->context->team, 16.0 * (double)count)};
+    el_team_run(t->context->team, a.parts, add_part, &a);
+}
+
+void el_shards_gradient(elman_trainer *t, double *nats)
+{
+    const el_shards *const s = &t->shards;
+    const int64_t P = t->lm->net.views.total;
+    double losses[EL_SHARD_LEVELS];
+    int last = -1;
+    for (int64_t i = 0; i < s->count; ++i) {
+        ++last;
+        losses[last] = run_shard(t, i, s->waiting[last]);
+        /* The halves that shard i completes. */
+        for (int64_t n = i + 1; n % 2 == 0; n /= 2, --last) {
+            add_to(t, s->waiting[last - 1], s->waiting[last], P);
+            losses[last - 1] += losses[last];
+        }
+    }
+    *nats = losses[0];
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* shards.h - the gradient of a batch that is cut into shards.
+ *
+ * S shards, a power of two, of B/S rows each.  The gradient of each is a sum
+ * of its own, from zero, and those are added in a binary tree whose shape S
+ * alone decides:
+ *
+ *   sum(first, 1) = shard first's
+ *   sum(first, n) = sum(first, n/2) + sum(first + n/2, n/2)
+ *
+ * So do the sums of losses, in double.  With one shard it is the batch's own
+ * sum.  Masks are those of the rows in the whole batch. */
+#ifndef EL_SHARDS_H
+#define EL_SHARDS_H
+
+#include "../model/lm.h"
+
+/* A sum waits at most once at each level of the tree. */
+enum { EL_SHARD_LEVELS = 26 };
+
+typedef struct el_shards {
+    int64_t count; /* that are summed here */
+    int64_t rows;  /* of each: B/S */
+    int levels;
+    void *waiting[EL_SHARD_LEVELS]; /* [P] each: sums that wait for the half
+                                     * that is added to them */
+    elman_lm_tape *tape;
+    elman_lm_state *state;  /* of one shard; NULL: the trainer's own is used */
+    int32_t *row;           /* [T+1] */
+    int32_t *ids, *targets; /* [count,T,rows] */
+} el_shards;
+
+/* t->lm and t->state have been made; t->grad is made here. */
+elman_status el_shards_create(elman_trainer *t);
+void el_shards_free(elman_trainer *t);
+/* Reads the batch; nothing else changes. */
+elman_status el_shards_read(elman_trainer *t, int64_t epoch, int64_t update);
+/* The gradient into t->grad; t->state goes on. */
+void el_shards_gradient(elman_trainer *t, double *nats);
+
+#endif
