@@ -83,6 +83,8 @@ int runlog_write(runlog *log, const elman_train_report *r,
     json_real(&j, "grad_norm", r->grad_norm);
     json_real(&j, "lr", r->lr);
     json_real(&j, "tokens_per_second", tokens_per_second);
+    json_int(&j, "shards", log->shards);
+    json_int(&j, "ranks", log->ranks);
     json_close(&j, '}');
     if (putc('\n', log->file) == EOF || ferror(log->file))
         return log->file == stdout ? finish_stdout() : write_failed(log);

@@ -8,9 +8,10 @@
 #include <stdio.h>
 
 typedef struct runlog {
-    FILE *file;       /* NULL: no log is wanted */
-    const char *path; /* borrowed */
-    int regular;      /* 1: a file that can be cut back */
+    FILE *file;            /* NULL: no log is wanted */
+    const char *path;      /* borrowed */
+    int regular;           /* 1: a file that can be cut back */
+    int64_t shards, ranks; /* of the run, for its lines: set after opening */
 } runlog;
 
 /* mark < 0: a new log; else the log is cut back to mark bytes and goes on

@@ -574,6 +574,8 @@ static int run_train(run *r)
         status = make_trainer(r);
     if (status == DONE)
         status = runlog_open(&r->log, c->log, r->mark);
+    r->log.shards = c->shards;
+    r->log.ranks = 1;
     if (status == DONE)
         status = train(r);
     if (status == DONE)

@@ -582,6 +582,7 @@ class LanguageModel:
         epochs: Optional[int] = None,
         updates: Optional[int] = None,
         batch: Optional[int] = None,
+        shards: Optional[int] = None,
         steps: Optional[int] = None,
         sampling: Optional[str] = None,
         optimizer: Optional[str] = None,

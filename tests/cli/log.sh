@@ -14,7 +14,8 @@ valid_json log
 pattern='^{"update": [0-9]*, "epoch": [12], "tokens": [0-9]*, "loss": [0-9.]*'
 pattern="$pattern, \"perplexity\": [0-9.]*, \"valid_loss\": [0-9nul.]*"
 pattern="$pattern, \"grad_norm\": [0-9.e-]*, \"lr\": 0.003"
-pattern="$pattern, \"tokens_per_second\": [0-9.e+]*}\$"
+pattern="$pattern, \"tokens_per_second\": [0-9.e+]*"
+pattern="$pattern, \"shards\": 1, \"ranks\": 1}\$"
 [ "$(grep -c "$pattern" log)" -eq "$updates" ] ||
     fail "a line is not like $pattern: $(head -n 1 log)"
 [ "$(grep -vc '"valid_loss": null' log)" -eq 2 ] ||

@@ -34,6 +34,7 @@ RECIPES = (
     {"optimizer": "momentum", "momentum": 0.8, "lr": None, "loss": "sum"},
     {"optimizer": "sgd", "schedule": "step", "gamma": 0.5, "every": 30},
     {"optimizer": "rmsprop", "lr": None, "sampling": "random", "seed": 3},
+    {"batch": 4, "shards": 4, "updates": 20, "epochs": None},
     {"optimizer": "adamw", "weight_decay": 0.01, "clip": 0.5},
     {"schedule": "cosine", "warmup": 5, "floor": 0.1, "updates": 30},
     {"schedule": "halve", "patience": 1, "valid": "rest.txt", "lr": 0.5},
