@@ -54,13 +54,13 @@ static el_gates gates_back_at(const el_layer *layer, const el_step_back *b,
 /* Where the packed copies of W_hn begin. */
 static void *rec_n(const el_layer *layer)
 {
-    return el_at(layer->k, layer->rec, 2 * layer->padded * layer->hidden);
+    return el_packed_at(layer->k, layer->rec, 2 * layer->padded, layer->hidden);
 }
 
 static void *back_rec_n(const el_layer *layer)
 {
     const int64_t H = layer->hidden;
-    return el_at(layer->k, layer->back_rec, el_packed_count(H, 2 * H));
+    return (char *)layer->back_rec + el_packed_bytes(layer->k, H, 2 * H);
 }
 
 /* r and z: sums of x and h */
@@ -85,7 +85,7 @@ static void arrive(const el_layer *layer, const el_step_back *b, bool all,
                  .k = b->next ? 2 * H : 0,
                  .a = b->next ? el_at(k, b->next, r0 * ld) : NULL,
                  .lda = ld,
-                 .w = el_at(k, layer->back_rec, u0 * 2 * H),
+                 .w = el_packed_at(k, layer->back_rec, u0, 2 * H),
                  .init =
                      b->init ? el_at(k, b->init, r0 * b->ldinit + u0) : NULL,
                  .ldi = b->ldinit,
@@ -96,7 +96,7 @@ static void arrive(const el_layer *layer, const el_step_back *b, bool all,
         return;
     g.k = H;
     g.a = el_at(k, b->next, r0 * ld + 3 * H);
-    g.w = el_at(k, back_rec_n(layer), u0 * H);
+    g.w = el_packed_at(k, back_rec_n(layer), u0, H);
     g.init = g.c;
     g.ldi = H;
     k->gemm(&g);
@@ -124,7 +124,7 @@ static void after_block(void *arg, int64_t r0, int64_t r1, int64_t u0,
                    .k = H,
                    .a = el_at(k, p->s->h0, r0 * p->s->ldh0),
                    .lda = p->s->ldh0,
-                   .w = el_at(k, rec_n(layer), u0 * H),
+                   .w = el_packed_at(k, rec_n(layer), u0, H),
                    .init = layer->bias_n ? el_at(k, layer->bias_n, u0) : NULL,
                    .c = el_at(k, p->s->gates, r0 * ld + 3 * layer->padded + u0),
                    .ldc = ld});
@@ -189,7 +189,7 @@ static void mix_block(void *arg, int64_t r0, int64_t r1, int64_t u0, int64_t u1)
                        .k = H,
                        .a = el_at(k, row, 3 * layer->padded),
                        .lda = ld,
-                       .w = el_at(k, rec_n(layer), u0 * H),
+                       .w = el_packed_at(k, rec_n(layer), u0, H),
                        .init = n,
                        .ldi = ld,
                        .c = n,
@@ -229,7 +229,7 @@ static void reset_back_block(void *arg, int64_t r0, int64_t r1, int64_t u0,
                        .k = H,
                        .a = el_at(k, p->b->da, r0 * ld + 2 * H),
                        .lda = ld,
-                       .w = el_at(k, back_rec_n(layer), u0 * H),
+                       .w = el_packed_at(k, back_rec_n(layer), u0, H),
                        .c = el_at(k, p->b->dh, r0 * H + u0),
                        .ldc = H});
     const el_gates g = gates_back_at(layer, p->b, r0, r1, u0, u1);

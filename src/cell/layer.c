@@ -36,33 +36,47 @@ int64_t el_layer_da_row(const el_layer *layer)
     return layer->ops->da_slots * layer->hidden;
 }
 
-static int64_t rec_count(const el_layer *layer)
+static int64_t rec_bytes(const el_layer *layer)
 {
-    return el_packed_count(layer->ops->gates * layer->padded, layer->out);
+    return el_packed_bytes(layer->k, layer->ops->gates * layer->padded,
+                           layer->out);
 }
 
-static int64_t back_rec_count(const el_layer *layer)
+/* The GRU's way back is in two parts, r and z, then n. */
+static int64_t back_gates(const el_layer *layer, int part)
 {
-    return el_packed_count(layer->out, layer->ops->gates * layer->hidden);
+    const int gates = layer->ops->gates;
+    if (part == 0)
+        return gates == 3 ? 2 : gates;
+    return gates == 3 ? 1 : 0;
 }
 
-int64_t el_recurrent_count(const el_layer *layer)
+static int64_t back_part_bytes(const el_layer *layer, int part)
 {
-    return rec_count(layer) + (layer->trainable ? back_rec_count(layer) : 0);
+    return el_packed_bytes(layer->k, layer->out,
+                           back_gates(layer, part) * layer->hidden);
+}
+
+static int64_t back_rec_bytes(const el_layer *layer)
+{
+    return back_part_bytes(layer, 0) + back_part_bytes(layer, 1);
+}
+
+int64_t el_recurrent_bytes(const el_layer *layer)
+{
+    return rec_bytes(layer) + (layer->trainable ? back_rec_bytes(layer) : 0);
 }
 
 elman_status el_recurrent_create(const el_layer *layer, el_recurrent *out)
 {
     const elman_context *const c = layer->context;
-    const size_t size = layer->k->size;
     *out = (el_recurrent){0};
     if (!layer->recurrent)
         return ELMAN_OK;
-    /* The GRU's way back is in two parts, each of whole panels. */
     const bool fine =
-        (out->rec = el_alloc_array(c, rec_count(layer), size)) &&
+        (out->rec = el_alloc_array(c, rec_bytes(layer), 1)) &&
         (!layer->trainable ||
-         (out->back_rec = el_alloc_array(c, back_rec_count(layer), size)));
+         (out->back_rec = el_alloc_array(c, back_rec_bytes(layer), 1)));
     if (fine)
         return ELMAN_OK;
     el_recurrent_free(layer, out);
@@ -84,7 +98,7 @@ static void pack_gates(const el_layer *layer, void *packed, const void *w,
     const int64_t H = layer->hidden;
     for (int64_t g = 0; g < layer->ops->gates; ++g)
         el_pack_rows(layer->context, k,
-                     el_at(k, packed, g * layer->padded * columns),
+                     el_packed_at(k, packed, g * layer->padded, columns),
                      el_at(k, w, g * H * columns), columns, H, columns);
 }
 
@@ -96,13 +110,13 @@ void el_recurrent_pack(const el_layer *layer, const el_recurrent *r,
     pack_gates(layer, r->rec, w_hh, P);
     if (!r->back_rec)
         return;
-    const int64_t together =
-        layer->ops->gates == 3 ? 2 * H : layer->ops->gates * H;
-    el_pack_columns(layer->context, k, r->back_rec, w_hh, P, P, together);
-    if (layer->ops->gates == 3)
+    const int64_t first = back_gates(layer, 0) * H;
+    const int64_t second = back_gates(layer, 1) * H;
+    el_pack_columns(layer->context, k, r->back_rec, w_hh, P, P, first);
+    if (second > 0)
         el_pack_columns(layer->context, k,
-                        el_at(k, r->back_rec, el_packed_count(P, together)),
-                        el_at(k, w_hh, together * P), P, P, H);
+                        (char *)r->back_rec + back_part_bytes(layer, 0),
+                        el_at(k, w_hh, first * P), P, P, second);
 }
 
 el_layer el_layer_with(const el_layer *layer, const el_recurrent *r)
@@ -116,20 +130,24 @@ el_layer el_layer_with(const el_layer *layer, const el_recurrent *r)
 elman_status el_layer_create(el_layer *layer)
 {
     const elman_context *const c = layer->context;
-    const size_t size = layer->k->size;
+    const el_kernels *const k = layer->k;
     const int64_t I = layer->input, H = layer->hidden, P = layer->out;
     const int64_t G = layer->ops->gates, row = G * layer->padded;
     const bool dense = layer->slots == 0;
     bool fine = true;
-#define MAKE(field, wanted, count)                                             \
+#define MAKE(field, wanted, count, size)                                       \
     if (wanted)                                                                \
-    fine = (layer->field = el_alloc_array(c, (count), size)) && fine
-    MAKE(bias, layer->b_ih >= 0, row);
-    MAKE(bias_n, layer->b_hh >= 0 && layer->ops == &el_gru_ops, H);
-    MAKE(in, true, dense ? el_packed_count(row, I) : row * I);
-    MAKE(back_in, layer->trainable && dense, el_packed_count(I, G * H));
-    MAKE(hr, layer->proj > 0, el_packed_count(P, H));
-    MAKE(back_hr, layer->trainable && layer->proj > 0, el_packed_count(H, P));
+    fine = (layer->field = el_alloc_array(c, (count), (size))) && fine
+#define PACK(field, wanted, n, depth)                                          \
+    MAKE(field, wanted, el_packed_bytes(k, (n), (depth)), 1)
+    MAKE(bias, layer->b_ih >= 0, row, k->size);
+    MAKE(bias_n, layer->b_hh >= 0 && layer->ops == &el_gru_ops, H, k->size);
+    MAKE(in, !dense, row * I, k->size);
+    PACK(in, dense, row, I);
+    PACK(back_in, layer->trainable && dense, I, G * H);
+    PACK(hr, layer->proj > 0, P, H);
+    PACK(back_hr, layer->trainable && layer->proj > 0, H, P);
+#undef PACK
 #undef MAKE
     if (!fine)
         return ELMAN_ENOMEM;
@@ -215,7 +233,7 @@ void el_gates_product(const el_layer *layer, int64_t rows, const void *a,
                            .k = P,
                            .a = a,
                            .lda = lda,
-                           .w = el_at(k, w, column * P),
+                           .w = el_packed_at(k, w, column, P),
                            .init = el_at(k, c, column),
                            .ldi = ldc,
                            .c = el_at(k, c, column),

@@ -72,8 +72,8 @@ void el_layer_pack(el_layer *layer, const void *weights);
 typedef struct el_recurrent {
     void *rec, *back_rec;
 } el_recurrent;
-/* Their elements. */
-int64_t el_recurrent_count(const el_layer *layer);
+/* Their bytes. */
+int64_t el_recurrent_bytes(const el_layer *layer);
 elman_status el_recurrent_create(const el_layer *layer, el_recurrent *out);
 void el_recurrent_free(const el_layer *layer, el_recurrent *r);
 /* w_hh [G*H,P] */

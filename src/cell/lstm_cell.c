@@ -80,7 +80,7 @@ static void arrive(const el_layer *layer, const el_step_back *b, void *dh,
                        .k = b->next ? ld : 0,
                        .a = b->next ? el_at(k, b->next, r0 * ld) : NULL,
                        .lda = ld,
-                       .w = el_at(k, layer->back_rec, u0 * ld),
+                       .w = el_packed_at(k, layer->back_rec, u0, ld),
                        .init = b->init ? el_at(k, b->init, r0 * b->ldinit + u0)
                                        : NULL,
                        .ldi = b->ldinit,
@@ -134,7 +134,7 @@ static void unprojected_block(void *arg, int64_t r0, int64_t r1, int64_t u0,
                        .k = P,
                        .a = el_at(k, p->b->dproj, r0 * P),
                        .lda = P,
-                       .w = el_at(k, layer->back_hr, u0 * P),
+                       .w = el_packed_at(k, layer->back_hr, u0, P),
                        .c = el_at(k, p->b->dm, r0 * H + u0),
                        .ldc = H});
     gates_back(p, p->b->dm, r0, r1, u0, u1);

@@ -60,7 +60,7 @@ static void gemm_part(void *arg, int part)
     } else {
         el_share(g.n, EL_PANEL, s->parts, part, &from, &to);
         g.n = to - from;
-        g.w = el_at(k, g.w, from * g.k);
+        g.w = el_packed_at(k, g.w, from, g.k);
         g.c = el_at(k, g.c, from);
         g.init = g.init ? el_at(k, g.init, from) : NULL;
         g.aux = g.aux ? el_at(k, g.aux, from) : NULL;
@@ -107,7 +107,7 @@ static void pack_part(void *arg, int part)
     const el_kernels *const k = p->k;
     int64_t from, to;
     el_share(p->n, EL_PANEL, p->parts, part, &from, &to);
-    void *const packed = el_at(k, p->packed, from * p->depth);
+    void *const packed = el_packed_at(k, p->packed, from, p->depth);
     if (from < to && p->rows)
         k->pack_rows(packed, el_at(k, p->w, from * p->ldw), p->ldw, to - from,
                      p->depth);

@@ -148,9 +148,12 @@ typedef struct el_kernels {
     void (*update)(const el_update *u, void *p, const void *g, void *m, void *v,
                    ptrdiff_t n);
 
-    /* Packed weights are in panels of EL_PANEL outputs, zeros past n:
-     * packed[n/32][k][32].  pack_rows takes w[n,k] (a product with w'),
-     * pack_columns w[k,n] (a product with w).  The same at every level. */
+    /* Packed weights are in panels of EL_PANEL outputs, zeros past n, each of
+     * panel_bytes(k) bytes.  What a panel is made of is the table's own affair,
+     * here [k][32]; el_packed_at finds one.  pack_rows takes w[n,k] (a product
+     * with w'), pack_columns w[k,n] (a product with w).  The same at every
+     * level. */
+    ptrdiff_t (*panel_bytes)(ptrdiff_t k);
     void (*pack_rows)(void *packed, const void *w, ptrdiff_t ldw, ptrdiff_t n,
                       ptrdiff_t k);
     void (*pack_columns)(void *packed, const void *w, ptrdiff_t ldw,
@@ -164,9 +167,18 @@ typedef struct el_kernels {
     double (*probe)(void *data, double count);
 } el_kernels;
 
-static inline ptrdiff_t el_packed_count(ptrdiff_t n, ptrdiff_t k)
+/* What weights for n outputs by k steps take when they are packed. */
+static inline ptrdiff_t el_packed_bytes(const el_kernels *table, ptrdiff_t n,
+                                        ptrdiff_t k)
 {
-    return (n + EL_PANEL - 1) / EL_PANEL * EL_PANEL * k;
+    return (n + EL_PANEL - 1) / EL_PANEL * table->panel_bytes(k);
+}
+
+/* The panel that begins with output j, a multiple of EL_PANEL. */
+static inline void *el_packed_at(const el_kernels *table, const void *packed,
+                                 ptrdiff_t j, ptrdiff_t k)
+{
+    return (char *)packed + j / EL_PANEL * table->panel_bytes(k);
 }
 
 /* The tables: reference first, then one overlay per level.  level is one of

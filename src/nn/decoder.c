@@ -23,11 +23,11 @@ elman_status el_decoder_create(const elman_context *context,
                          &out->bias);
     if (s)
         return s;
-    const int64_t forward = el_packed_count(classes, hidden);
-    const int64_t backward = el_packed_count(hidden, classes);
-    if ((out->out = el_alloc_array(context, forward, k->size)) &&
+    const int64_t forward = el_packed_bytes(k, classes, hidden);
+    const int64_t backward = el_packed_bytes(k, hidden, classes);
+    if ((out->out = el_alloc_array(context, forward, 1)) &&
         (!desc->trainable ||
-         (out->back = el_alloc_array(context, backward, k->size))) &&
+         (out->back = el_alloc_array(context, backward, 1))) &&
         (!desc->bias ||
          (out->bias_row = el_alloc_array(context, classes, k->size))))
         return ELMAN_OK;

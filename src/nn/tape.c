@@ -81,7 +81,7 @@ static void plan_back(plan *p, el_tape *t, int64_t rows)
         want(p, &t->rec, s->count, 1, sizeof *t->rec);
         want(p, &t->w_hh, n, P, size);
         for (int i = 0; i < s->count && !p->failed; ++i) {
-            p->bytes += el_recurrent_count(layer) * (int64_t)size;
+            p->bytes += el_recurrent_bytes(layer);
             if (p->allocate)
                 p->failed =
                     el_recurrent_create(&s->layers[i], &t->rec[i]) != ELMAN_OK;

@@ -105,6 +105,11 @@ static ptrdiff_t any_slack(draw *d)
     return draw_below(d, 2) ? draw_below(d, 20) : 0;
 }
 
+static ptrdiff_t packed_count(ptrdiff_t n, ptrdiff_t k)
+{
+    return el_packed_bytes(&reference, n, k) / (ptrdiff_t)sizeof(float);
+}
+
 static matrix input(int index, draw *d, ptrdiff_t rows, ptrdiff_t columns,
                     numbers kind)
 {
@@ -146,7 +151,7 @@ static void check_gemm(draw *d, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
     const el_epilogue epilogue = (el_epilogue)draw_below(d, EL_DRELU + 1);
     const int init = (int)draw_below(d, INITS);
     const matrix a = input(0, d, m, k, kind);
-    const matrix w = input(1, d, 1, el_packed_count(n, k), kind);
+    const matrix w = input(1, d, 1, packed_count(n, k), kind);
     const matrix from = input(2, d, init == ONE_ROW ? 1 : m, n, kind);
     const matrix aux = input(3, d, m, n, kind);
 
@@ -646,7 +651,7 @@ static void check_packing(draw *d, int way, ptrdiff_t n, ptrdiff_t k)
                                                 "transpose"};
     const ptrdiff_t rows = way == PACK_COLUMNS ? k : n;
     const ptrdiff_t columns = way == PACK_COLUMNS ? n : k;
-    const ptrdiff_t count = way == TRANSPOSE ? n * k : el_packed_count(n, k);
+    const ptrdiff_t count = way == TRANSPOSE ? n * k : packed_count(n, k);
     fence *const f = &fences[INPUT];
     const matrix w = fence_place(
         f, rows, columns, way == TRANSPOSE ? columns : any_stride(d, columns),

@@ -223,6 +223,11 @@ static void NAME(update)(const el_update *u, void *weights,
     }
 }
 
+static ptrdiff_t NAME(panel_bytes)(ptrdiff_t k)
+{
+    return k * EL_PANEL * (ptrdiff_t)sizeof(REAL);
+}
+
 static void NAME(pack_rows)(void *packed, const void *weights, ptrdiff_t ldw,
                             ptrdiff_t n, ptrdiff_t k)
 {
@@ -284,7 +289,7 @@ static double NAME(probe)(void *data, double count)
         .gru_reset_back = NAME(gru_reset_back),                                \
         .add_strided = NAME(add_strided), .add_rows = NAME(add_rows),          \
         .xent = NAME(xent), .sum_squares = NAME(sum_squares),                  \
-        .update = NAME(update), .pack_rows = NAME(pack_rows),                  \
-        .pack_columns = NAME(pack_columns), .transpose = NAME(transpose),      \
-        .probe = NAME(probe),                                                  \
+        .update = NAME(update), .panel_bytes = NAME(panel_bytes),              \
+        .pack_rows = NAME(pack_rows), .pack_columns = NAME(pack_columns),      \
+        .transpose = NAME(transpose), .probe = NAME(probe),                    \
     }
