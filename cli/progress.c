@@ -39,6 +39,8 @@ static void show(progress *p, const elman_train_report *r, double seconds)
             exp(r->epoch_loss));
     if (!isnan(p->valid_loss))
         fprintf(stderr, " (held out %.4g)", exp(p->valid_loss));
+    if (r->skipped_updates > 0)
+        fprintf(stderr, "  %s skipped", grouped(r->skipped_updates).text);
     if (seconds > 0)
         fprintf(stderr, "  %s tokens/s  %s left", grouped((int64_t)rate).text,
                 clock_time(left).text);

@@ -151,6 +151,9 @@ static const option table[] = {
      .help = "end after N validations without a better loss; 0: never"},
 
     {OPTION_HEADING, .help = "The run"},
+    {OPTION_CHOICE, 0, "on-nonfinite", AT(on_nonfinite), .choices = "stop|skip",
+     .memory = MEMORY_FREE, .initial = "stop",
+     .help = "what becomes of an update whose loss or gradient is not finite"},
     {OPTION_TEXT, 0, "log", AT(log), "FILE",
      .help = "one JSON object a line for every update"},
     {OPTION_TEXT, 0, "checkpoint", AT(checkpoint), "FILE",
@@ -381,6 +384,7 @@ void recipe_describe(const recipe *r, elman_train_desc *out)
     out->valid_fraction = r->valid_fraction;
     out->stop_after = r->stop_after;
     out->average = r->average;
+    out->on_nonfinite = (elman_nonfinite)r->on_nonfinite;
 }
 
 /* The inverse: changes of r what a checkpoint holds. */
@@ -433,6 +437,7 @@ static void understand(recipe *r, const elman_train_desc *d,
     r->valid_fraction = d->valid_fraction;
     r->stop_after = d->stop_after;
     r->average = d->average;
+    r->on_nonfinite = (int)d->on_nonfinite;
 }
 
 int recipe_recall(recipe *r, const arguments *a, const char *file,

@@ -25,6 +25,7 @@ typedef struct recipe {
     double valid_fraction;
     int64_t stop_after;
     double average;
+    int on_nonfinite;
     int64_t checkpoint_every, threads;
     int quiet, json;
 } recipe;

@@ -85,6 +85,10 @@ int runlog_write(runlog *log, const elman_train_report *r,
     json_real(&j, "tokens_per_second", tokens_per_second);
     json_int(&j, "shards", log->shards);
     json_int(&j, "ranks", log->ranks);
+    if (r->nonfinite != NULL) {
+        json_text(&j, "nonfinite", r->nonfinite);
+        json_bool(&j, "skipped", r->skipped);
+    }
     json_close(&j, '}');
     if (putc('\n', log->file) == EOF || ferror(log->file))
         return log->file == stdout ? finish_stdout() : write_failed(log);

@@ -383,14 +383,37 @@ static void resume_command(const run *r, command_text *c)
     }
 }
 
+static int keep(run *r, command_text *command)
+{
+    progress_end(&r->progress);
+    if (r->kept_update != r->last.update && write_checkpoint(r) != DONE)
+        return FAILED;
+    resume_command(r, command);
+    return DONE;
+}
+
+/* An update could not be made: the state before it is kept, and its line of the
+ * log lies behind what the checkpoint knows of. */
+static int stop_nonfinite(run *r, const elman_train_report *report)
+{
+    command_text command = {.used = 0};
+    char why[512];
+
+    snprintf(why, sizeof why, "%s", elman_message());
+    if (keep(r, &command) != DONE || runlog_write(&r->log, report, NAN) != DONE)
+        return FAILED;
+    if (r->recipe.on_nonfinite == ELMAN_NONFINITE_SKIP)
+        return complain("%s", why);
+    return complain("%s; to go on without it: %s --on-nonfinite skip", why,
+                    command.text);
+}
+
 static int stop(run *r)
 {
     command_text command = {.used = 0};
 
-    progress_end(&r->progress);
-    if (r->kept_update != r->last.update && write_checkpoint(r) != DONE)
+    if (keep(r, &command) != DONE)
         return FAILED;
-    resume_command(r, &command);
     return complain("%s after update %lld of %lld; to go on: %s",
                     interrupted == SIGINT ? "interrupted" : "ended",
                     (long long)r->last.update,
@@ -404,7 +427,11 @@ static int advance(run *r)
     elman_train_report report = ELMAN_TRAIN_REPORT;
     const double begin = now_seconds();
 
-    if (elman_trainer_step(r->trainer, &report) != ELMAN_OK) {
+    const elman_status status = elman_trainer_step(r->trainer, &report);
+
+    if (status == ELMAN_ENONFINITE)
+        return stop_nonfinite(r, &report);
+    if (status != ELMAN_OK) {
         progress_end(&r->progress);
         return complain_library();
     }
@@ -509,6 +536,9 @@ static void tell(const run *r)
     if (!isnan(last->best_valid_loss))
         fprintf(stderr, ", held out %.4g (after epoch %lld, which was kept)",
                 exp(last->best_valid_loss), (long long)last->best_epoch);
+    if (last->skipped_updates > 0)
+        fprintf(stderr, "; %s updates were not finite and were skipped",
+                grouped(last->skipped_updates).text);
     if (stopped_early(r))
         fprintf(stderr, "; ended after %lld validations without a better one",
                 (long long)r->recipe.stop_after);
@@ -533,6 +563,7 @@ static void print_json(const run *r)
     json_real(&j, "valid_perplexity", exp(last->best_valid_loss));
     json_int(&j, "best_epoch", last->best_epoch);
     json_bool(&j, "stopped_early", stopped_early(r));
+    json_int(&j, "skipped_updates", last->skipped_updates);
     json_real(&j, "seconds", progress_seconds(&r->progress));
     json_close(&j, '}');
     putchar('\n');

@@ -53,7 +53,8 @@ extern "C" {
     X(EFORMAT, "a file is not what it should be")                              \
     X(ETEXT, "a text cannot be used")                                          \
     X(EMISMATCH, "two things that must agree do not")                          \
-    X(EUNSUPPORTED, "this build or machine cannot do that")
+    X(EUNSUPPORTED, "this build or machine cannot do that")                    \
+    X(ENONFINITE, "a number is infinite, or is none")
 
 #define ELMAN_STATUS_ENUM(name, text) ELMAN_##name,
 typedef enum elman_status {
@@ -476,7 +477,7 @@ ELMAN_API elman_status elman_optimizer_create(elman_context *context,
 ELMAN_API void elman_optimizer_destroy(elman_optimizer **optimizer);
 /* One update at learning rate lr.  weights and grad are [count]; grad is left
  * as it was, and norm (NULL if unwanted) is its L2 norm before clipping.  A
- * norm that is not finite changes nothing and is ELMAN_EINVAL. */
+ * norm that is not finite changes nothing and is ELMAN_ENONFINITE. */
 ELMAN_API elman_status elman_optimizer_step(elman_optimizer *optimizer,
                                             double lr, void *weights,
                                             const void *grad, double *norm);
@@ -863,6 +864,17 @@ typedef enum elman_sampling {
     ELMAN_RANDOM = 1,     /* pieces in random order, zero state, likewise */
 } elman_sampling;
 
+/* What becomes of an update whose loss or gradient is not finite, or which
+ * would make a weight or a moment so. */
+typedef enum elman_nonfinite {
+    ELMAN_NONFINITE_STOP = 0, /* elman_trainer_step fails with
+                               * ELMAN_ENONFINITE; the trainer stands as before
+                               * the update, and may be kept in a checkpoint */
+    ELMAN_NONFINITE_SKIP = 1, /* the update counts, but changes neither weights
+                               * nor moments, and the state that is carried is
+                               * zeros again; after 100 in a row it is a stop */
+} elman_nonfinite;
+
 typedef struct elman_train_desc {
     size_t struct_size;
     elman_lm_desc model;
@@ -886,6 +898,7 @@ typedef struct elman_train_desc {
                      * of each B/shards rows is a sum of its own, and these
                      * are added in a binary tree: another number of shards is
                      * another order of the sum */
+    elman_nonfinite on_nonfinite;
 } elman_train_desc;
 #define ELMAN_TRAIN_DESC                                                       \
     {                                                                          \
@@ -917,13 +930,18 @@ typedef struct elman_train_report {
     double valid_loss; /* mean nats per token, at an epoch's end; else NaN */
     double best_valid_loss; /* NaN until there is one */
     int64_t best_epoch;
+    const char *nonfinite; /* NULL, or the view where this update was found not
+                            * to be finite; lives as long as the trainer */
+    int skipped;           /* 1: this update was */
+    int64_t skipped_updates; /* so far */
 } elman_train_report;
 #define ELMAN_TRAIN_REPORT                                                     \
     {                                                                          \
         .struct_size = sizeof(elman_train_report)                              \
     }
 
-/* One update (and, at an epoch's end, a validation). */
+/* One update (and, at an epoch's end, a validation).  With ELMAN_ENONFINITE,
+ * too, the report is filled: update is the number that it would have had. */
 ELMAN_API elman_status elman_trainer_step(elman_trainer *trainer,
                                           elman_train_report *report);
 /* Updates that one epoch takes, and that the run takes in all. */

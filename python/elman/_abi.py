@@ -36,6 +36,7 @@ STATUSES = (
     "ELMAN_ETEXT",
     "ELMAN_EMISMATCH",
     "ELMAN_EUNSUPPORTED",
+    "ELMAN_ENONFINITE",
 )
 DTYPES = ("f32", "f64")
 CELLS = ("elman", "none", "lstm", "gru")
@@ -46,6 +47,7 @@ SCHEDULES = ("constant", "step", "cosine", "halve")
 LEVELS = ("char", "word", "byte")
 NORMALIZES = ("none", "letters")
 SAMPLINGS = ("sequential", "random")
+NONFINITES = ("stop", "skip")
 
 
 # ---- Structures ------------------------------------------------------------
@@ -303,6 +305,7 @@ class TrainDesc(Struct):
         ("stop_after", c_int64),
         ("average", c_double),
         ("shards", c_int64),
+        ("on_nonfinite", c_int),
     ]
 
 
@@ -321,6 +324,9 @@ class TrainReport(Struct):
         ("valid_loss", c_double),
         ("best_valid_loss", c_double),
         ("best_epoch", c_int64),
+        ("nonfinite", c_char_p),
+        ("skipped", c_int),
+        ("skipped_updates", c_int64),
     ]
 
 

@@ -66,6 +66,8 @@ class Report:
     best_valid_loss: Optional[float]
     best_epoch: Optional[int]
     total_updates: int
+    nonfinite: Optional[str] = None
+    skipped: bool = False
 
     @property
     def perplexity(self) -> float:
@@ -146,6 +148,7 @@ _SETS: Dict[str, Tuple[Tuple[str, ...], _Taken]] = {
     "valid_fraction": (("valid_fraction",), _real),
     "stop_after": (("stop_after",), integer),
     "average": (("average",), _real),
+    "on_nonfinite": (("on_nonfinite",), _one_of(_abi.NONFINITES)),
     "optimizer": (("optimizer", "kind"), _one_of(_abi.OPTIMIZERS)),
     "momentum": (("optimizer", "momentum"), _real),
     "weight_decay": (("optimizer", "weight_decay"), _real),
@@ -439,6 +442,8 @@ class _Training:
             best_valid_loss=best,
             best_epoch=None if best is None else r.best_epoch,
             total_updates=self.total,
+            nonfinite=r.nonfinite.decode() if r.nonfinite else None,
+            skipped=bool(r.skipped),
         )
 
     def run(
@@ -605,6 +610,7 @@ class LanguageModel:
         valid: Optional[Texts] = None,
         valid_fraction: Optional[float] = None,
         stop_after: Optional[int] = None,
+        on_nonfinite: Optional[str] = None,
         checkpoint: Optional[PathLike] = None,
         checkpoint_every: int = 0,
         resume: Optional[PathLike] = None,

@@ -72,6 +72,12 @@ class UnsupportedError(Error, NotImplementedError):
     status = "ELMAN_EUNSUPPORTED"
 
 
+class NonfiniteError(Error, ArithmeticError):
+    """ELMAN_ENONFINITE: a number is infinite, or is none."""
+
+    status = "ELMAN_ENONFINITE"
+
+
 _ERRORS: Dict[int, Type[Error]] = {
     _abi.STATUSES.index(kind.status): kind for kind in Error.__subclasses__()
 }

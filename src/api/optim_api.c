@@ -62,7 +62,7 @@ elman_status elman_optimizer_step(elman_optimizer *optimizer, double lr,
                "optimizer, weights or grad is NULL");
     EL_REQUIRE(lr >= 0 && lr < INFINITY, "lr is %g (0 or more)", lr);
     elman_status s;
-    EL_COMPUTE(s = el_optimizer_step(optimizer, lr, weights, grad, norm));
+    EL_COMPUTE(s = el_optimizer_step(optimizer, lr, weights, grad, norm, NULL));
     return s;
 }
 

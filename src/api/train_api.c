@@ -62,6 +62,11 @@ static elman_status take(elman_train_desc *d, const elman_train_desc *desc)
                (long long)d->epochs, (long long)d->updates);
     EL_REQUIRE(d->average >= 0 && d->average < 1,
                "average is %g (0 or more, below 1)", d->average);
+    EL_REQUIRE(d->on_nonfinite == ELMAN_NONFINITE_STOP ||
+                   d->on_nonfinite == ELMAN_NONFINITE_SKIP,
+               "on_nonfinite is %d (ELMAN_NONFINITE_STOP or "
+               "ELMAN_NONFINITE_SKIP)",
+               d->on_nonfinite);
     EL_REQUIRE(d->stop_after >= 0, "stop_after is %lld (0 or more)",
                (long long)d->stop_after);
     EL_REQUIRE(d->valid_fraction >= 0 && d->valid_fraction < 1,
@@ -118,7 +123,7 @@ elman_status elman_trainer_step(elman_trainer *trainer,
     elman_train_report r;
     elman_status s;
     EL_COMPUTE(s = el_trainer_step(trainer, &r));
-    if (!s && report)
+    if ((!s || s == ELMAN_ENONFINITE) && report)
         el_give_struct(report, &r, sizeof r);
     return s;
 }

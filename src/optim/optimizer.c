@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "optimizer.h"
+#include "watch.h"
 #include "../base/real.h"
 #include "../base/team.h"
 
@@ -85,7 +86,7 @@ static void update_part(void *arg, int part)
 }
 
 elman_status el_optimizer_step(elman_optimizer *o, double lr, void *weights,
-                               const void *grad, double *norm)
+                               const void *grad, double *norm, el_watch *watch)
 {
     el_team *const team = o->context->team;
     const elman_optimizer_desc *const d = &o->desc;
@@ -100,8 +101,10 @@ elman_status el_optimizer_step(elman_optimizer *o, double lr, void *weights,
     const double length = sqrt(sum);
     if (norm)
         *norm = length;
+    if (watch)
+        watch->place = -1;
     if (!(length < INFINITY))
-        return el_fail(ELMAN_EINVAL,
+        return el_fail(ELMAN_ENONFINITE,
                        "the gradient is not finite (a smaller learning rate, "
                        "or clipping, may help)");
 
@@ -118,6 +121,10 @@ elman_status el_optimizer_step(elman_optimizer *o, double lr, void *weights,
                            .grad_scale = d->clip > 0 && limit < 1 ? limit : 1,
                            .correction1 = 1 - el_powi64(d->beta1, t),
                            .correction2 = 1 - el_powi64(d->beta2, t)};
+    if (watch && !el_watch_allows(watch, o, &p.update, length, weights, grad))
+        return el_fail(ELMAN_ENONFINITE,
+                       "the update would make the weights infinite (a smaller "
+                       "learning rate, or clipping, may help)");
     el_team_run(team, p.parts, update_part, &p);
     o->steps = t;
     return ELMAN_OK;

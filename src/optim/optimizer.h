@@ -7,6 +7,8 @@
 #include "../base/context.h"
 #include "../kernels/kernels.h"
 
+#include <math.h>
+
 struct elman_optimizer {
     const elman_context *context;
     const el_kernels *k;
@@ -21,7 +23,25 @@ elman_status el_optimizer_create(const elman_context *context,
                                  const elman_optimizer_desc *desc,
                                  int64_t count, elman_optimizer **out);
 void el_optimizer_free(elman_optimizer *optimizer);
+
+/* What keeps weights and moments finite: numbers that none of them exceeds in
+ * magnitude, carried on from update to update, so that most updates need not
+ * be looked at.  Infinities are a fine beginning, and what to go back to when
+ * weights or moments were written by others. */
+typedef struct el_watch {
+    double weights, m, v;
+    int64_t place; /* of the element that an update would have made infinite;
+                    * -1: it was the gradient that was not finite */
+} el_watch;
+#define EL_WATCH                                                               \
+    {                                                                          \
+        .weights = INFINITY, .m = INFINITY, .v = INFINITY, .place = -1         \
+    }
+
+/* ELMAN_ENONFINITE: the norm is not finite or, with a watch (else NULL), the
+ * update would make a weight or a moment so.  Nothing is changed then. */
 elman_status el_optimizer_step(elman_optimizer *optimizer, double lr,
-                               void *weights, const void *grad, double *norm);
+                               void *weights, const void *grad, double *norm,
+                               el_watch *watch);
 
 #endif

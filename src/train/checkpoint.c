@@ -3,8 +3,10 @@
  *
  * The file is the model's own (the weights as they stand, not the best ones)
  * with tensors "trainer.*" added:
- *   integers [..] I64, reals [..] F64   the options and the counters, in the
- *                                       order of the tables below
+ *   integers [..] I64, reals [..] F64   the options and the counters,
+ *   names [..] U8                       and what they are: a line for each, so
+ *                                       that a version that has more of them
+ *                                       reads what an older one wrote
  *   m [P], v [P]    the optimiser's moments, where it has them
  *   best [P]        the best weights so far, where there was a validation
  *   average [P]     where weights are averaged
@@ -21,7 +23,7 @@
 #include <string.h>
 
 /* Every option that changes results, with the name that the command gives it,
- * and where in the descriptor it lies.  Those marked may grow. */
+ * and where in the descriptor it lies.  The last ones may change. */
 #define INTEGER_OPTIONS(X)                                                     \
     X("cell", model.cell, elman_cell)                                          \
     X("activation", model.activation, elman_activation)                        \
@@ -47,6 +49,7 @@
     X("stop-after", stop_after, int64_t)                                       \
     X("shards", shards, int64_t)                                               \
     X("seed", seed, uint64_t)                                                  \
+    X("on-nonfinite", on_nonfinite, elman_nonfinite)                           \
     X("epochs", epochs, int64_t)                                               \
     X("updates", updates, int64_t)
 
@@ -66,17 +69,47 @@
     X("valid-fraction", valid_fraction)                                        \
     X("average", average)
 
+/* What lies behind them: el_counters, and more; el_sums. */
+#define COUNTERS(X)                                                            \
+    X("update")                                                                \
+    X("tokens")                                                                \
+    X("halvings")                                                              \
+    X("stalls")                                                                \
+    X("waiting")                                                               \
+    X("best-epoch")                                                            \
+    X("epoch-tokens")                                                          \
+    X("skipped")                                                               \
+    X("skipped-in-a-row")
+
+#define EXTRAS(X)                                                              \
+    X("optimizer-steps")                                                       \
+    X("text")                                                                  \
+    X("valid")                                                                 \
+    X("mark")
+
+#define SUMS(X)                                                                \
+    X("epoch-nats")                                                            \
+    X("best-loss")                                                             \
+    X("last-valid")                                                            \
+    X("last-loss")
+
+#define LINE(name, ...) name "\n"
+static const char all_names[] = INTEGER_OPTIONS(LINE) COUNTERS(LINE)
+    EXTRAS(LINE) REAL_OPTIONS(LINE) SUMS(LINE);
+
 #define COUNT1(...) +1
 enum {
     INTEGERS = 0 INTEGER_OPTIONS(COUNT1),
     REALS = 0 REAL_OPTIONS(COUNT1),
-    COUNTERS = sizeof(el_counters) / sizeof(int64_t),
-    SUMS = sizeof(el_sums) / sizeof(double),
-    EXTRAS = 4, /* optimiser's steps, both fingerprints, the caller's mark */
-    ALL_INTEGERS = INTEGERS + COUNTERS + EXTRAS,
-    ALL_REALS = REALS + SUMS,
+    COUNTS = 0 COUNTERS(COUNT1),
+    ALL_INTEGERS = INTEGERS + COUNTS EXTRAS(COUNT1),
+    ALL_REALS = REALS SUMS(COUNT1),
+    FREE_INTEGERS = 3, /* at the end of the options: those that may change */
     MORE_TENSORS = 9
 };
+_Static_assert(sizeof(el_counters) == COUNTS * sizeof(int64_t) &&
+                   sizeof(el_sums) == (ALL_REALS - REALS) * sizeof(double),
+               "the tables name every counter and sum");
 
 static void options_out(const elman_train_desc *d, int64_t *integers,
                         double *reals)
@@ -109,7 +142,7 @@ static elman_status compare_options(const char *path, const int64_t *was,
     int64_t integers[INTEGERS];
     double reals[REALS];
     options_out(now, integers, reals);
-    for (int i = 0; i < INTEGERS - 2; ++i)
+    for (int i = 0; i < INTEGERS - FREE_INTEGERS; ++i)
         if (integers[i] != was[i])
             return el_fail(ELMAN_EMISMATCH,
                            "%s: the checkpoint's %s is %lld, and now it is "
@@ -155,7 +188,7 @@ elman_status el_checkpoint_write(const elman_trainer *t, const char *path,
     options_out(&t->desc, integers, reals);
     memcpy(integers + INTEGERS, &t->counters, sizeof t->counters);
     memcpy(reals + REALS, &t->sums, sizeof t->sums);
-    int64_t *const extras = integers + INTEGERS + COUNTERS;
+    int64_t *const extras = integers + INTEGERS + COUNTS;
     extras[0] = t->optimizer->steps;
     extras[1] = (int64_t)el_text_fingerprint(t->text);
     extras[2] = t->valid ? (int64_t)el_text_fingerprint(t->valid) : 0;
@@ -164,6 +197,8 @@ elman_status el_checkpoint_write(const elman_trainer *t, const char *path,
     tensor_list more = {.count = 0};
     add_tensor(&more, "trainer.integers", ELMAN_I64, ALL_INTEGERS, integers);
     add_tensor(&more, "trainer.reals", ELMAN_F64, ALL_REALS, reals);
+    add_tensor(&more, "trainer.names", ELMAN_U8, sizeof all_names - 1,
+               all_names);
     add_tensor(&more, "trainer.m", dtype, P, t->optimizer->m);
     add_tensor(&more, "trainer.v", dtype, P, t->optimizer->v);
     add_tensor(&more, "trainer.best", dtype, P,
@@ -203,17 +238,76 @@ static elman_status take(const elman_tensors *file, const char *path,
     return ELMAN_OK;
 }
 
+/* The place of a line among our names; -1: it is none of them. */
+static int place_of(const char *line, size_t size)
+{
+    int place = 0;
+    for (const char *at = all_names; *at; at = strchr(at, '\n') + 1, ++place)
+        if (strncmp(at, line, size) == 0 && at[size] == '\n')
+            return place;
+    return -1;
+}
+
+/* Puts the file's numbers where we have them, by their names. */
+static elman_status sort_numbers(const char *path, const elman_tensor *lines,
+                                 const elman_tensor *from,
+                                 const elman_tensor *from_reals,
+                                 int64_t *integers, double *reals)
+{
+    const char *at = lines->data, *const end = at + lines->count;
+    const int64_t count = from->count + from_reals->count;
+    for (int64_t i = 0; i < count; ++i) {
+        const char *const stop = memchr(at, '\n', (size_t)(end - at));
+        if (!stop)
+            return el_fail(ELMAN_EFORMAT,
+                           "%s: the checkpoint does not name all its numbers",
+                           path);
+        const int place = place_of(at, (size_t)(stop - at));
+        if (place < 0 || (place < ALL_INTEGERS) != (i < from->count))
+            return el_fail(ELMAN_EFORMAT,
+                           "%s: the checkpoint is of another version of elman "
+                           "(its number %lld is one that this version does "
+                           "not know)",
+                           path, (long long)i);
+        if (place < ALL_INTEGERS)
+            integers[place] = ((const int64_t *)from->data)[i];
+        else
+            reals[place - ALL_INTEGERS] =
+                ((const double *)from_reals->data)[i - from->count];
+        at = stop + 1;
+    }
+    return ELMAN_OK;
+}
+
+/* What a file of an older version does not have is as it is by default. */
 static elman_status read_numbers(const elman_tensors *file, const char *path,
                                  int64_t *integers, double *reals)
 {
-    if (!el_tensors_find(file, "trainer.integers"))
+    const elman_tensor *const from = el_tensors_find(file, "trainer.integers");
+    const elman_tensor *const real = el_tensors_find(file, "trainer.reals");
+    const elman_tensor *const lines = el_tensors_find(file, "trainer.names");
+    const elman_train_desc defaults = ELMAN_TRAIN_DESC;
+    if (!from || !real)
         return el_fail(ELMAN_EFORMAT, "%s: this is not a checkpoint", path);
-    elman_status s =
-        take(file, path, "trainer.integers", ELMAN_I64, ALL_INTEGERS, integers);
-    if (!s)
-        s = take(file, path, "trainer.reals", ELMAN_F64, ALL_REALS, reals);
+    if (!lines)
+        return el_fail(ELMAN_EFORMAT,
+                       "%s: the checkpoint is of a version of elman before "
+                       "0.1.0, which is needed to go on with it",
+                       path);
+    if (from->dtype != ELMAN_I64 || real->dtype != ELMAN_F64 ||
+        lines->dtype != ELMAN_U8)
+        return el_fail(ELMAN_EFORMAT,
+                       "%s: the checkpoint's numbers are of other types than "
+                       "they should be",
+                       path);
+    memset(integers, 0, ALL_INTEGERS * sizeof *integers);
+    memset(reals, 0, ALL_REALS * sizeof *reals);
+    options_out(&defaults, integers, reals);
+    const elman_status s =
+        sort_numbers(path, lines, from, real, integers, reals);
     if (!s && !el_tensors_meta(file, "checksum"))
-        s = el_fail(ELMAN_EFORMAT, "%s: the checkpoint has no checksum", path);
+        return el_fail(ELMAN_EFORMAT, "%s: the checkpoint has no checksum",
+                       path);
     return s;
 }
 
@@ -283,9 +377,9 @@ static elman_status restore(elman_trainer *t, const elman_tensors *file,
     const int64_t P = t->lm->net.views.total;
     memcpy(&t->counters, integers + INTEGERS, sizeof t->counters);
     memcpy(&t->sums, reals + REALS, sizeof t->sums);
-    t->optimizer->steps = integers[INTEGERS + COUNTERS];
+    t->optimizer->steps = integers[INTEGERS + COUNTS];
     elman_status s = ELMAN_OK;
-    for (int i = INTEGERS; i <= INTEGERS + COUNTERS; ++i)
+    for (int i = INTEGERS; i <= INTEGERS + COUNTS; ++i)
         if (integers[i] < 0 || integers[i] >= (int64_t)1 << 62)
             return el_fail(ELMAN_EFORMAT, "%s: the counters are not sensible",
                            path);
@@ -372,7 +466,7 @@ elman_status el_checkpoint_resume(const elman_context *context,
     s = read_numbers(file, used, integers, reals);
     if (!s)
         s = compare_options(used, integers, reals, desc);
-    const int64_t *const extras = integers + INTEGERS + COUNTERS;
+    const int64_t *const extras = integers + INTEGERS + COUNTS;
     if (!s)
         s = compare_model(context, file, used, &desc->model,
                           el_text_vocab(text));

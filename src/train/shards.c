@@ -109,14 +109,12 @@ static void move_state(const elman_trainer *t, int64_t first, bool back)
 
 /* ---- The gradient ---------------------------------------------------------*/
 
-/* One shard's gradient and loss. */
-static double run_shard(elman_trainer *t, int64_t shard, void *grad)
+static elman_lm_batch batch_of(const elman_trainer *t, int64_t shard)
 {
     const el_shards *const s = &t->shards;
     const int64_t T = t->desc.steps, B = t->desc.batch;
     const int64_t first = shard * s->rows;
     elman_lm_batch batch = ELMAN_LM_BATCH;
-    double nats;
     batch.steps = T;
     batch.batch = s->rows;
     batch.ids = s->ids + first * T;
@@ -127,6 +125,24 @@ static double run_shard(elman_trainer *t, int64_t shard, void *grad)
     batch.seed = t->desc.seed;
     batch.draw = (uint64_t)t->counters.update;
     batch.first_row = first;
+    return batch;
+}
+
+void el_shards_look(elman_trainer *t, int64_t shard, elman_lm_state *state)
+{
+    const elman_lm_batch batch = batch_of(t, shard);
+    double nats;
+    el_lm_state_zero(state);
+    el_lm_forward(t->lm, t->shards.tape, &batch, state, &nats, NULL);
+}
+
+/* One shard's gradient and loss. */
+static double run_shard(elman_trainer *t, int64_t shard, void *grad)
+{
+    const el_shards *const s = &t->shards;
+    const elman_lm_batch batch = batch_of(t, shard);
+    const int64_t first = batch.first_row;
+    double nats;
     if (s->state)
         move_state(t, first, false);
     el_lm_forward(t->lm, s->tape, &batch, s->state ? s->state : t->state, &nats,

@@ -35,6 +35,9 @@ elman_status el_shards_create(elman_trainer *t);
 void el_shards_free(elman_trainer *t);
 /* Reads the batch; nothing else changes. */
 elman_status el_shards_read(elman_trainer *t, int64_t epoch, int64_t update);
+/* The forward pass of one shard alone, from zeros, into a state of its rows,
+ * which is there to be looked at. */
+void el_shards_look(elman_trainer *t, int64_t shard, elman_lm_state *state);
 /* The gradient into t->grad; t->state goes on. */
 void el_shards_gradient(elman_trainer *t, double *nats);
 

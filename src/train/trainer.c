@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "trainer.h"
+#include "nonfinite.h"
 #include "../model/lm_file.h"
 #include "../optim/schedule.h"
 #include "../text/corpus.h"
@@ -60,7 +61,9 @@ static elman_status make_parts(elman_trainer *t)
     if (!s)
         s = el_shards_create(t);
     if (!s &&
-        ((t->valid_count > 0 && !(t->best = el_alloc_array(c, P, size))) ||
+        ((t->state &&
+          !(t->carried = el_alloc(c, el_carried_bytes(t->state)))) ||
+         (t->valid_count > 0 && !(t->best = el_alloc_array(c, P, size))) ||
          (d->average > 0 && !(t->average = el_alloc_array(c, P, size)))))
         s = ELMAN_ENOMEM;
     return s;
@@ -84,6 +87,7 @@ elman_status el_trainer_create(const elman_context *context,
     t->valid = valid;
     t->sums.best_loss = t->sums.last_valid = t->sums.last_loss = NAN;
     t->end_loss = NAN;
+    t->watch = (el_watch)EL_WATCH;
     elman_status s = divide_text(t);
     if (!s)
         s = make_parts(t);
@@ -109,6 +113,7 @@ void el_trainer_free(elman_trainer *t)
     el_lm_free(t->lm);
     el_free(c, t->best);
     el_free(c, t->average);
+    el_free(c, t->carried);
     el_free(c, t);
 }
 
@@ -179,7 +184,8 @@ static elman_status validate(elman_trainer *t, int64_t epoch)
     if (s)
         return s;
     t->sums.last_valid = loss;
-    if (t->counters.best_epoch == 0 || loss < t->sums.best_loss) {
+    if (isfinite(loss) &&
+        (t->counters.best_epoch == 0 || loss < t->sums.best_loss)) {
         t->sums.best_loss = loss;
         t->counters.best_epoch = epoch;
         t->counters.stalls = t->counters.waiting = 0;
@@ -209,7 +215,7 @@ static elman_status conclude(elman_trainer *t)
 /* Whether the weights as they stand are better than the best so far. */
 static bool ends_best(const elman_trainer *t)
 {
-    return !isnan(t->end_loss) &&
+    return isfinite(t->end_loss) &&
            !(t->counters.best_epoch > 0 && t->sums.best_loss <= t->end_loss);
 }
 
@@ -237,20 +243,33 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
             if (t->state)
                 el_lm_state_zero(t->state);
         }
+        if (t->state)
+            el_lm_state_read(t->state, t->carried);
         el_shards_gradient(t, &nats);
         report->lr = learning_rate(t);
-        s = el_optimizer_step(t->optimizer, report->lr, t->lm->net.weights,
-                              t->grad, &report->grad_norm);
-        if (s)
+        report->loss = nats / (double)tokens;
+        report->grad_norm = NAN;
+        const bool finite = isfinite(nats);
+        if (finite)
+            s = el_optimizer_step(t->optimizer, report->lr, t->lm->net.weights,
+                                  t->grad, &report->grad_norm, &t->watch);
+        if (s && s != ELMAN_ENONFINITE)
             return s;
-        el_lm_pack(t->lm);
-        if (t->average)
-            average_weights(t);
+        if (!finite || s) {
+            s = el_trainer_refuse(t, finite, report);
+            if (s)
+                return s;
+        } else {
+            el_lm_pack(t->lm);
+            if (t->average)
+                average_weights(t);
+            c->in_a_row = 0;
+            c->epoch_tokens += tokens;
+            sums->epoch_nats += nats;
+        }
+        sums->last_loss = report->loss;
         ++c->update;
         c->tokens += tokens;
-        c->epoch_tokens += tokens;
-        sums->epoch_nats += nats;
-        sums->last_loss = nats / (double)tokens;
         report->epoch_end =
             piece == t->pieces.updates - 1 || c->update == t->total;
         if (piece == t->pieces.updates - 1 && t->valid_count > 0) {
@@ -273,6 +292,7 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
     report->epoch_loss = sums->epoch_nats / (double)c->epoch_tokens;
     report->best_valid_loss = ends_best(t) ? t->end_loss : sums->best_loss;
     report->best_epoch = ends_best(t) ? epoch + 1 : c->best_epoch;
+    report->skipped_updates = c->skipped;
     return ELMAN_OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include "../model/lm.h"
 #include "../optim/optimizer.h"
+#include "../optim/watch.h"
 #include "pieces.h"
 #include "shards.h"
 
@@ -18,6 +19,8 @@ typedef struct el_counters {
     int64_t waiting;    /* validations since the best one */
     int64_t best_epoch; /* 0: no validation yet */
     int64_t epoch_tokens;
+    int64_t skipped;  /* updates, because they were not finite, */
+    int64_t in_a_row; /* and of those the last ones without one between */
 } el_counters;
 
 typedef struct el_sums {
@@ -43,6 +46,9 @@ struct elman_trainer {
     void *average; /* [P]; NULL where weights are not averaged */
     el_counters counters;
     el_sums sums;
+    el_watch watch;
+    void *carried;   /* what state held before the update at hand; NULL without
+                      * a state */
     double end_loss; /* of the validation at an end of the run that is no
                       * epoch's end; NaN: there was none.  A longer run would
                       * not have made it, so that no checkpoint knows of it */

@@ -48,6 +48,7 @@ ENUMS = (
     ("ELMAN_", _abi.LEVELS),
     ("ELMAN_NORMALIZE_", _abi.NORMALIZES),
     ("ELMAN_", _abi.SAMPLINGS),
+    ("ELMAN_NONFINITE_", _abi.NONFINITES),
     ("", _abi.STATUSES),
 )
 
