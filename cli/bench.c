@@ -112,6 +112,7 @@ typedef struct bench {
     elman_state *state;
     void *x, *y, *dy, *dx, *grad;
     size_t grad_bytes;
+    int64_t bytes; /* that network, tape or state, and gradient take */
 } bench;
 
 /* Numbers uniform in [-1, 1). */
@@ -169,7 +170,12 @@ static int bench_make(bench *b, elman_context *context, const workload *w,
             : elman_tape_create(b->rnn, &tape, &b->tape) != ELMAN_OK)
         return complain_library();
 
+    elman_memory memory = ELMAN_MEMORY;
+    if (elman_rnn_memory(b->rnn, w->purpose == STEP ? NULL : &tape, &memory) !=
+        ELMAN_OK)
+        return complain_library();
     const int64_t parameters = elman_rnn_parameters(b->rnn);
+    b->bytes = memory.total + (w->purpose == TRAIN ? memory.weights : 0);
     b->grad_bytes = (size_t)parameters * elman_dtype_size(dtype);
     const int64_t outputs = rows * w->hidden * w->directions;
     b->x = bench_draw(dtype, rows * w->input, 1);
@@ -250,20 +256,22 @@ static void print_head(const bench_options *o, const elman_machine *m,
     printf("# elman %s, %s, %s, %d threads\n", elman_version(), m->cpu, m->isa,
            m->threads);
     printf("# ceiling: %.1f GFLOP/s of float32 multiply-adds\n", ceiling);
-    printf(o->tsv ? "# %s\t%s\t%s\t%s\t%s\t%s\n"
-                  : "# %-6s %-5s %7s %12s %9s %9s\n",
-           "name", "dtype", "threads", "median us", "GFLOP/s", "% ceiling");
+    printf(o->tsv ? "# %s\t%s\t%s\t%s\t%s\t%s\t%s\n"
+                  : "# %-6s %-5s %7s %12s %9s %9s %9s\n",
+           "name", "dtype", "threads", "median us", "GFLOP/s", "% ceiling",
+           "MiB");
 }
 
 void bench_row(const bench_print *p, const char *name, double seconds,
-               double flops, const double *more, int count)
+               double flops, int64_t bytes, const double *more, int count)
 {
     const double gflops = flops / seconds / 1e9;
 
-    printf(p->tsv ? "%s\t%s\t%d\t%.3f\t%.2f\t%.2f"
-                  : "%-8s %-5s %7d %12.3f %9.2f %9.1f",
+    printf(p->tsv ? "%s\t%s\t%d\t%.3f\t%.2f\t%.2f\t%.3f"
+                  : "%-8s %-5s %7d %12.3f %9.2f %9.1f %9.2f",
            name, p->dtype == ELMAN_F64 ? "f64" : "f32", p->threads,
-           seconds * 1e6, gflops, 100 * gflops / p->ceiling);
+           seconds * 1e6, gflops, 100 * gflops / p->ceiling,
+           (double)bytes / 1048576);
     for (int i = 0; i < count; i++)
         printf(p->tsv ? "\t%.6g" : " %.6g", more[i]);
     putchar('\n');
@@ -283,7 +291,7 @@ static int bench_one(elman_context *context, const bench_options *o,
         if (w->purpose == STEP)
             median /= CALLS_A_RUN;
         const bench_print p = {o->tsv, (elman_dtype)o->dtype, threads, ceiling};
-        bench_row(&p, w->name, median, flops(w), NULL, 0);
+        bench_row(&p, w->name, median, flops(w), b.bytes, NULL, 0);
     }
     bench_free(&b);
     return status;

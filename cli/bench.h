@@ -22,9 +22,10 @@ typedef struct bench_print {
     double ceiling; /* GFLOP/s */
 } bench_print;
 
-/* One row: the six columns, and more numbers behind them. */
+/* One row: the six columns, the bytes that the library takes in MiB, and more
+ * numbers behind them. */
 void bench_row(const bench_print *p, const char *name, double seconds,
-               double flops, const double *more, int count);
+               double flops, int64_t bytes, const double *more, int count);
 
 /* The workload `lengths`: what sequences of unequal lengths cost. */
 int bench_lengths(elman_context *context, const bench_print *p);

@@ -38,6 +38,7 @@ typedef struct lm_bed {
     int32_t *ids; /* [T+1,B] */
     void *grad;
     size_t grad_bytes;
+    int64_t bytes; /* that all of it takes */
 } lm_bed;
 
 static double flops(const lm_workload *w)
@@ -107,6 +108,13 @@ static int bed_make(lm_bed *b, elman_context *context, elman_dtype dtype,
         elman_optimizer_create(context, &sgd, parameters, &b->optimizer) !=
             ELMAN_OK)
         return complain_library();
+    elman_tape_desc tape = ELMAN_TAPE_DESC;
+    elman_memory memory = ELMAN_MEMORY;
+    tape.steps = w->steps;
+    tape.batch = w->batch;
+    if (elman_lm_memory(b->lm, &tape, &sgd, &memory) != ELMAN_OK)
+        return complain_library();
+    b->bytes = memory.total;
     b->ids = malloc((size_t)tokens * sizeof *b->ids);
     b->grad_bytes = (size_t)parameters * elman_dtype_size(dtype);
     b->grad = malloc(b->grad_bytes);
@@ -152,7 +160,7 @@ static int run(elman_context *context, const bench_print *p,
     if (status == DONE)
         status = bench_time(update, &b, &seconds);
     if (status == DONE)
-        bench_row(p, w->name, seconds, flops(w), NULL, 0);
+        bench_row(p, w->name, seconds, flops(w), b.bytes, NULL, 0);
     bed_free(&b);
     return status;
 }

@@ -65,6 +65,7 @@ typedef struct number_text {
 } number_text;
 
 number_text grouped(int64_t value);     /* 87,580 */
+number_text sized(int64_t bytes);       /* 61.2 MiB */
 number_text clock_time(double seconds); /* 0:07, 1:02:03 */
 number_text shortest(double value);     /* reads back as the same number */
 

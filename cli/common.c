@@ -192,6 +192,22 @@ number_text grouped(int64_t value)
     return out;
 }
 
+number_text sized(int64_t bytes)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    number_text out;
+    double size = (double)bytes / 1024;
+    int unit = 0;
+
+    while (unit < 3 && size >= 1000) {
+        size /= 1024;
+        unit++;
+    }
+    snprintf(out.text, sizeof out.text, size < 10 ? "%.2f %s" : "%.1f %s", size,
+             units[unit]);
+    return out;
+}
+
 number_text clock_time(double seconds)
 {
     number_text out;

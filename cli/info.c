@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* info.c - `elman info`: what a model is, or what this machine can do. */
-#include "cli.h"
+#include "info.h"
 #include "options.h"
 
 #include <stdlib.h>
@@ -9,12 +9,18 @@
 typedef struct info_options {
     const char *isa;
     int64_t threads;
+    info_shape shape;
     int json;
 } info_options;
 
 #define AT(member) .offset = offsetof(info_options, member)
 /* clang-format off */
 static const option table[] = {
+    {OPTION_INT, 0, "batch", AT(shape.batch), "N", .range = RANGE_FROM_1,
+     .help = "sequences of the run whose memory is told (default: as it was "
+             "trained)"},
+    {OPTION_INT, 0, "steps", AT(shape.steps), "N", .range = RANGE_FROM_1,
+     .help = "its time steps, likewise"},
     {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
      .help = "threads (default: all cores)"},
     {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",
@@ -194,7 +200,7 @@ static void print_history(const char *history)
 }
 
 static int print_model(const elman_lm *lm, const elman_lm_desc *d,
-                       const char *kind)
+                       const char *kind, const info_shape *shape)
 {
     const elman_vocab *vocab = elman_lm_vocab(lm);
 
@@ -212,7 +218,7 @@ static int print_model(const elman_lm *lm, const elman_lm_desc *d,
            levels[elman_vocab_level(vocab)],
            normalizations[elman_vocab_normalize(vocab)]);
     print_history(elman_lm_history(lm));
-    return DONE;
+    return tell_lm_memory(lm, shape, NULL);
 }
 
 static void json_view(json *j, const elman_view *view)
@@ -240,7 +246,7 @@ static int json_views(json *j, const elman_lm *lm)
 }
 
 static int print_model_json(const elman_lm *lm, const elman_lm_desc *d,
-                            const char *kind)
+                            const char *kind, const info_shape *shape)
 {
     const elman_vocab *vocab = elman_lm_vocab(lm);
     const char *history = elman_lm_history(lm);
@@ -267,6 +273,8 @@ static int print_model_json(const elman_lm *lm, const elman_lm_desc *d,
     json_text(&j, "level", levels[elman_vocab_level(vocab)]);
     json_text(&j, "normalize", normalizations[elman_vocab_normalize(vocab)]);
     json_raw(&j, "history", history[0] != '\0' ? history : "null");
+    if (tell_lm_memory(lm, shape, &j) != DONE)
+        return FAILED;
     json_close(&j, '}');
     putchar('\n');
     return DONE;
@@ -274,7 +282,8 @@ static int print_model_json(const elman_lm *lm, const elman_lm_desc *d,
 
 /* ---- A network -----------------------------------------------------------*/
 
-static int print_network(const elman_network *n, const elman_network_desc *d)
+static int print_network(const elman_network *n, const elman_network_desc *d,
+                         const info_shape *shape)
 {
     const elman_rnn_desc *r = &d->rnn;
     elman_view view;
@@ -303,11 +312,12 @@ static int print_network(const elman_network *n, const elman_network_desc *d)
             return complain_library();
         printf("  %-26s %s\n", view.name, shape_text(&view).text);
     }
-    return DONE;
+    return tell_network_memory(n, shape, NULL);
 }
 
 static int print_network_json(const elman_network *n,
-                              const elman_network_desc *d)
+                              const elman_network_desc *d,
+                              const info_shape *shape)
 {
     const elman_rnn_desc *r = &d->rnn;
     json j = {.file = stdout};
@@ -338,12 +348,15 @@ static int print_network_json(const elman_network *n,
         json_view(&j, &view);
     }
     json_close(&j, ']');
+    if (tell_network_memory(n, shape, &j) != DONE)
+        return FAILED;
     json_close(&j, '}');
     putchar('\n');
     return DONE;
 }
 
-static int tell_network(elman_context *context, const char *path, int as_json)
+static int tell_network(elman_context *context, const char *path,
+                        const info_options *o)
 {
     elman_network_desc desc = ELMAN_NETWORK_DESC;
     elman_network *network = NULL;
@@ -352,8 +365,8 @@ static int tell_network(elman_context *context, const char *path, int as_json)
     if (elman_network_load(context, path, &network) != ELMAN_OK)
         return complain_library();
     elman_network_describe(network, &desc);
-    status = as_json ? print_network_json(network, &desc)
-                     : print_network(network, &desc);
+    status = o->json ? print_network_json(network, &desc, &o->shape)
+                     : print_network(network, &desc, &o->shape);
     elman_network_destroy(&network);
     return status;
 }
@@ -380,7 +393,8 @@ static int read_kind(elman_context *context, const char *path,
     return DONE;
 }
 
-static int tell_model(elman_context *context, const char *operand, int as_json)
+static int tell_model(elman_context *context, const char *operand,
+                      const info_options *o)
 {
     const char *path = input_path(operand);
     elman_lm_desc desc = ELMAN_LM_DESC;
@@ -391,12 +405,12 @@ static int tell_model(elman_context *context, const char *operand, int as_json)
     if (path == NULL || read_kind(context, path, &kind) != DONE)
         return FAILED;
     if (kind == NULL)
-        return tell_network(context, path, as_json);
+        return tell_network(context, path, o);
     if (elman_lm_load(context, path, &lm) != ELMAN_OK)
         return complain_library();
     elman_lm_describe(lm, &desc);
-    status = as_json ? print_model_json(lm, &desc, kind)
-                     : print_model(lm, &desc, kind);
+    status = o->json ? print_model_json(lm, &desc, kind, &o->shape)
+                     : print_model(lm, &desc, kind, &o->shape);
     elman_lm_destroy(&lm);
     return status;
 }
@@ -414,7 +428,7 @@ int cmd_info(int argc, char **argv)
     if (status == DONE)
         status = args.operand_count == 0
                      ? tell_machine(context, options.json)
-                     : tell_model(context, args.operands[0], options.json);
+                     : tell_model(context, args.operands[0], &options);
     elman_context_destroy(&context);
     arguments_free(&args);
     return status;

@@ -176,6 +176,27 @@ typedef struct elman_view {
     int64_t count;  /* elements */
 } elman_view;
 
+/* What a thing takes while it runs, in bytes as the context's allocator is
+ * asked for them: known before anything is run.  What a caller owns (x, y, and
+ * for an elman_rnn the gradient too) is not in it, nor are texts, vocabularies
+ * and names. */
+typedef struct elman_memory {
+    size_t struct_size;
+    int64_t weights;   /* the flat block */
+    int64_t packed;    /* the copies of it that kernels read */
+    int64_t gradient;  /* another flat block, where it is trained */
+    int64_t optimizer; /* its moments */
+    int64_t kept;      /* further copies of the weights: the best ones so far,
+                        * their average */
+    int64_t tape;      /* tapes and states, with all working memory */
+    int64_t tokens;    /* of a minibatch, and its targets */
+    int64_t total;
+} elman_memory;
+#define ELMAN_MEMORY                                                           \
+    {                                                                          \
+        .struct_size = sizeof(elman_memory)                                    \
+    }
+
 typedef enum elman_cell {
     ELMAN_CELL_ELMAN = 0,
     ELMAN_CELL_NONE = 1, /* no hidden state: h_t = phi(x W' + b), x the last
@@ -287,6 +308,12 @@ ELMAN_API void elman_tape_destroy(elman_tape **tape);
 /* What a tape of this size takes, in bytes; -1 if that overflows. */
 ELMAN_API int64_t elman_tape_bytes(const elman_rnn *rnn,
                                    const elman_tape_desc *desc);
+
+/* What a run of this size takes, the network included.  desc NULL: one step a
+ * call, as a state of one sequence does it. */
+ELMAN_API elman_status elman_rnn_memory(const elman_rnn *rnn,
+                                        const elman_tape_desc *desc,
+                                        elman_memory *out);
 
 /* Sequences side by side.  States are [L*S,B,.], row l*S + s of layer l and
  * direction s (0 forward), never batch first.  A sequence alone is B = 1: its
@@ -718,6 +745,14 @@ ELMAN_API elman_status elman_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
  * forward. */
 ELMAN_API elman_status elman_lm_backward(const elman_lm *lm,
                                          elman_lm_tape *tape, void *grad);
+/* What an elman_trainer takes with a tape of this size and that optimiser (NULL:
+ * without one), but for what validation and averages keep.  With
+ * inference_only: what elman_lm_eval takes, whatever the size.  desc NULL: one
+ * step a call, of one sequence. */
+ELMAN_API elman_status elman_lm_memory(const elman_lm *lm,
+                                       const elman_tape_desc *desc,
+                                       const elman_optimizer_desc *optimizer,
+                                       elman_memory *out);
 /* One step: ids [B] in, logits [B,V] out (NULL if unwanted).  Allocates
  * nothing. */
 ELMAN_API elman_status elman_lm_step(const elman_lm *lm, elman_lm_state *state,
@@ -830,6 +865,11 @@ ELMAN_API elman_status elman_network_tape_create(const elman_network *network,
                                                  int64_t steps, int64_t batch,
                                                  elman_network_tape **out);
 ELMAN_API void elman_network_tape_destroy(elman_network_tape **tape);
+/* What a run of this size takes, the network included; steps 0: one step a
+ * call. */
+ELMAN_API elman_status elman_network_memory(const elman_network *network,
+                                            int64_t steps, int64_t batch,
+                                            elman_memory *out);
 /* As elman_rnn_run, with y [T,B,O] (or [B,T,O]); ids in place of x where there
  * is an embedding.  train must be 0. */
 ELMAN_API elman_status elman_network_run(const elman_network *network,
@@ -947,6 +987,9 @@ ELMAN_API elman_status elman_trainer_step(elman_trainer *trainer,
 /* Updates that one epoch takes, and that the run takes in all. */
 ELMAN_API int64_t elman_trainer_epoch_updates(const elman_trainer *trainer);
 ELMAN_API int64_t elman_trainer_total_updates(const elman_trainer *trainer);
+/* What training takes, the passing needs of a validation included. */
+ELMAN_API void elman_trainer_memory(const elman_trainer *trainer,
+                                    elman_memory *out);
 /* The model as it stands; borrowed. */
 ELMAN_API const elman_lm *elman_trainer_lm(const elman_trainer *trainer);
 /* Writes the model: the best one by validation loss, if there was a

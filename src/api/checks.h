@@ -10,4 +10,8 @@ elman_status el_check_optimizer(const elman_optimizer_desc *d);
 elman_status el_check_lm_desc(elman_lm_desc *d);
 elman_status el_check_rnn_desc(elman_rnn_desc *d);
 
+/* Adds up the total and gives it; ELMAN_ENOMEM where a part is negative, which
+ * is one that overflows. */
+elman_status el_give_memory(elman_memory *out, elman_memory *memory);
+
 #endif

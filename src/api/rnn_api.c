@@ -236,12 +236,40 @@ void elman_tape_destroy(elman_tape **tape)
     *tape = NULL;
 }
 
+static int64_t tape_bytes(const elman_rnn *rnn, const elman_tape_desc *d)
+{
+    const int64_t bytes =
+        el_tape_bytes(&rnn->stack, d->steps, d->batch, d->inference_only);
+    return bytes < 0 ? -1
+                     : bytes + (int64_t)sizeof(elman_tape) + EL_BLOCK_EXTRA;
+}
+
 int64_t elman_tape_bytes(const elman_rnn *rnn, const elman_tape_desc *desc)
 {
     elman_tape_desc d;
-    if (check_tape(rnn, desc, &d))
-        return -1;
-    return el_tape_bytes(&rnn->stack, d.steps, d.batch, d.inference_only);
+    return check_tape(rnn, desc, &d) ? -1 : tape_bytes(rnn, &d);
+}
+
+static int64_t state_bytes(const elman_rnn *rnn)
+{
+    return el_state_bytes(&rnn->stack, 1) + (int64_t)sizeof(elman_state) +
+           EL_BLOCK_EXTRA;
+}
+
+elman_status elman_rnn_memory(const elman_rnn *rnn, const elman_tape_desc *desc,
+                              elman_memory *out)
+{
+    EL_REQUIRE(rnn && out, "rnn or out is NULL");
+    EL_REQUIRE(desc || !rnn->desc.bidirectional,
+               "a network of two directions needs whole sequences");
+    elman_tape_desc d;
+    const elman_status s = desc ? check_tape(rnn, desc, &d) : ELMAN_OK;
+    if (s)
+        return s;
+    elman_memory m = {.weights = (int64_t)el_block_bytes(rnn->weights),
+                      .packed = el_stack_bytes(&rnn->stack),
+                      .tape = desc ? tape_bytes(rnn, &d) : state_bytes(rnn)};
+    return el_give_memory(out, &m);
 }
 
 /* ---- Running --------------------------------------------------------------*/

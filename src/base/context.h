@@ -23,6 +23,10 @@ struct elman_context {
 /* Memory aligned to 64 bytes and cleared; NULL with a sentence kept.  Asking
  * for nothing gives a block that may be freed. */
 void *el_alloc(const elman_context *context, size_t size);
+/* What the allocator is asked for above a block's own size. */
+enum { EL_BLOCK_EXTRA = 80 };
+/* What it was asked for in all, for a block of ours; 0 for NULL. */
+size_t el_block_bytes(const void *block);
 /* count * size bytes, refused where that overflows. */
 void *el_alloc_array(const elman_context *context, int64_t count, size_t size);
 /* Moves a block of old_size bytes to one of new_size; NULL leaves it alone. */

@@ -5,10 +5,25 @@
 
 enum { ALIGNMENT = 64 };
 
-/* The caller's block may begin anywhere; the word below ours says where. */
+/* The caller's block may begin anywhere: what lies below ours says where, and
+ * how large it is. */
+typedef struct below {
+    void *block;
+    size_t size;
+} below;
+
+_Static_assert(EL_BLOCK_EXTRA >= ALIGNMENT + sizeof(below), "too little room");
+
+static below below_of(const void *ours)
+{
+    below b;
+    memcpy(&b, (const char *)ours - sizeof b, sizeof b);
+    return b;
+}
+
 void *el_alloc(const elman_context *context, size_t size)
 {
-    const size_t room = ALIGNMENT + sizeof(void *);
+    const size_t room = EL_BLOCK_EXTRA;
     char *block = NULL;
     if (size <= SIZE_MAX - room)
         block = context->allocator.alloc(context->allocator.user, size + room);
@@ -16,10 +31,11 @@ void *el_alloc(const elman_context *context, size_t size)
         el_no_memory();
         return NULL;
     }
-    const uintptr_t first = (uintptr_t)block + sizeof(void *);
+    const below b = {block, size + room};
+    const uintptr_t first = (uintptr_t)block + sizeof b;
     const size_t shift = (ALIGNMENT - first % ALIGNMENT) % ALIGNMENT;
-    char *const aligned = block + sizeof(void *) + shift;
-    memcpy(aligned - sizeof(void *), &block, sizeof block);
+    char *const aligned = block + sizeof b + shift;
+    memcpy(aligned - sizeof b, &b, sizeof b);
     memset(aligned, 0, size);
     return aligned;
 }
@@ -49,9 +65,12 @@ void el_free(const elman_context *context, void *block)
 {
     if (!block)
         return;
-    void *first;
-    memcpy(&first, (char *)block - sizeof(void *), sizeof first);
-    context->allocator.free(context->allocator.user, first);
+    context->allocator.free(context->allocator.user, below_of(block).block);
+}
+
+size_t el_block_bytes(const void *block)
+{
+    return block ? below_of(block).size : 0;
 }
 
 char *el_strdup(const elman_context *context, const char *text)

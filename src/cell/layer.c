@@ -64,7 +64,10 @@ static int64_t back_rec_bytes(const el_layer *layer)
 
 int64_t el_recurrent_bytes(const el_layer *layer)
 {
-    return rec_bytes(layer) + (layer->trainable ? back_rec_bytes(layer) : 0);
+    if (!layer->recurrent)
+        return 0;
+    return rec_bytes(layer) + EL_BLOCK_EXTRA +
+           (layer->trainable ? back_rec_bytes(layer) + EL_BLOCK_EXTRA : 0);
 }
 
 elman_status el_recurrent_create(const el_layer *layer, el_recurrent *out)
@@ -169,6 +172,17 @@ void el_layer_free(el_layer *layer)
         el_free(layer->context, *all[i]);
         *all[i] = NULL;
     }
+}
+
+int64_t el_layer_bytes(const el_layer *layer)
+{
+    const void *const all[] = {layer->bias,     layer->bias_n, layer->in,
+                               layer->rec,      layer->hr,     layer->back_in,
+                               layer->back_rec, layer->back_hr};
+    size_t bytes = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
+        bytes += el_block_bytes(all[i]);
+    return (int64_t)bytes;
 }
 
 /* Both biases of a gate come together before the products, but for the GRU's

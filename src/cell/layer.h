@@ -66,13 +66,15 @@ int64_t el_layer_da_row(const el_layer *layer);
 /* Allocates what is computed with; offsets are set. */
 elman_status el_layer_create(el_layer *layer);
 void el_layer_free(el_layer *layer);
+/* What all of that takes. */
+int64_t el_layer_bytes(const el_layer *layer);
 void el_layer_pack(el_layer *layer, const void *weights);
 
 /* The packed copies of W_hh, alone: those of other weights (weight drop). */
 typedef struct el_recurrent {
     void *rec, *back_rec;
 } el_recurrent;
-/* Their bytes. */
+/* What they take. */
 int64_t el_recurrent_bytes(const el_layer *layer);
 elman_status el_recurrent_create(const el_layer *layer, el_recurrent *out);
 void el_recurrent_free(const el_layer *layer, el_recurrent *r);

@@ -45,6 +45,8 @@ struct elman_lm_state {
 elman_status el_lm_state_create(const elman_lm *lm, int64_t batch,
                                 elman_lm_state **out);
 void el_lm_state_free(elman_lm_state *state);
+/* What one takes; -1 if it overflows. */
+int64_t el_lm_state_bytes(const elman_lm *lm, int64_t batch);
 void el_lm_state_zero(elman_lm_state *state);
 /* What elman_lm_state_read and _write move. */
 void el_lm_state_read(const elman_lm_state *state, void *carried);
@@ -75,6 +77,9 @@ struct elman_lm_tape {
 elman_status el_lm_tape_create(const elman_lm *lm, int64_t steps, int64_t batch,
                                bool inference, elman_lm_tape **out);
 void el_lm_tape_free(elman_lm_tape *tape);
+/* What one takes; -1 if it overflows. */
+int64_t el_lm_tape_bytes(const elman_lm *lm, int64_t steps, int64_t batch,
+                         bool inference);
 void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
                    const elman_lm_batch *batch, elman_lm_state *state,
                    double *loss_sum, int64_t *kept);
@@ -84,6 +89,8 @@ void el_lm_step(const elman_lm *lm, elman_lm_state *state, const int32_t *ids,
 
 elman_status el_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
                         int64_t count, elman_lm_score *out);
+/* What el_lm_eval takes while it runs. */
+int64_t el_lm_eval_bytes(const elman_lm *lm);
 elman_status el_lm_choose(const elman_lm *lm, const elman_sampler *sampler,
                           const void *logits, double uniform, int32_t *id);
 

@@ -7,6 +7,11 @@
  * not depend on the pieces. */
 enum { PIECE = 128 };
 
+int64_t el_lm_eval_bytes(const elman_lm *lm)
+{
+    return el_lm_tape_bytes(lm, PIECE, 1, true) + el_lm_state_bytes(lm, 1);
+}
+
 elman_status el_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
                         int64_t count, elman_lm_score *out)
 {

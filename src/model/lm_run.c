@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* lm_run.c - a language model at work: forward, backward, one step. */
+#include "../base/plan.h"
 #include "lm.h"
 
 #include <assert.h>
@@ -27,25 +28,30 @@ int64_t el_lm_state_ids_count(const elman_lm_state *state)
     return (state->lm->tokens - 1) * state->batch;
 }
 
+static void plan_state(el_plan *p, elman_lm_state *state)
+{
+    const elman_lm *const lm = state->lm;
+    const int64_t x = embedded(lm);
+    el_want(p, &state->ids, lm->tokens, state->batch, sizeof *state->ids);
+    if (x > 0)
+        el_want(p, &state->x, x, state->batch, lm->net.k->size);
+}
+
 elman_status el_lm_state_create(const elman_lm *lm, int64_t batch,
                                 elman_lm_state **out)
 {
     const elman_context *const c = lm->net.context;
+    el_plan p = {.context = c, .allocate = true};
     elman_lm_state *const state = el_alloc(c, sizeof *state);
     if (!state)
         return ELMAN_ENOMEM;
     state->lm = lm;
     state->batch = batch;
-    int64_t ids = 0, x = 0;
-    elman_status s = ELMAN_OK;
-    if (__builtin_mul_overflow(lm->tokens, batch, &ids) ||
-        __builtin_mul_overflow(embedded(lm), batch, &x))
-        s = el_no_memory();
-    if (!s)
-        s = el_state_create(&lm->net.stack, batch, &state->state);
-    if (!s && (!(state->ids = el_alloc_array(c, ids, sizeof *state->ids)) ||
-               (x > 0 && !(state->x = el_alloc_array(c, x, lm->net.k->size)))))
-        s = ELMAN_ENOMEM;
+    elman_status s = el_state_create(&lm->net.stack, batch, &state->state);
+    if (!s) {
+        plan_state(&p, state);
+        s = p.failed ? ELMAN_ENOMEM : ELMAN_OK;
+    }
     if (s) {
         el_lm_state_free(state);
         return s;
@@ -53,6 +59,16 @@ elman_status el_lm_state_create(const elman_lm *lm, int64_t batch,
     el_lm_state_zero(state);
     *out = state;
     return ELMAN_OK;
+}
+
+int64_t el_lm_state_bytes(const elman_lm *lm, int64_t batch)
+{
+    el_plan p = {.context = lm->net.context};
+    elman_lm_state state = {.lm = lm, .batch = batch};
+    el_want_bytes(&p, sizeof state + EL_BLOCK_EXTRA);
+    el_want_bytes(&p, el_state_bytes(&lm->net.stack, batch));
+    plan_state(&p, &state);
+    return p.failed ? -1 : p.bytes;
 }
 
 void el_lm_state_free(elman_lm_state *state)
@@ -130,42 +146,59 @@ static size_t tape_scratch(const elman_lm *lm, el_run most)
     return decoder > embedding ? decoder : embedding;
 }
 
+static void plan_tape(el_plan *p, elman_lm_tape *t)
+{
+    const elman_lm *const lm = t->lm;
+    const size_t size = lm->net.k->size;
+    const int64_t P = lm->net.stack.width, x = embedded(lm);
+    const el_run most = {t->most_steps, t->most_batch, NULL};
+    int64_t rows, ids;
+    if (__builtin_mul_overflow(most.steps, most.batch, &rows) ||
+        __builtin_mul_overflow(most.steps + lm->tokens - 1, most.batch, &ids) ||
+        rows > INT32_MAX) {
+        p->failed = true;
+        el_no_memory();
+        return;
+    }
+    el_want(p, &t->ids, ids, 1, sizeof *t->ids);
+    el_want(p, &t->logits, rows, lm->classes, size);
+    el_want(p, &t->each, rows, 1, sizeof *t->each);
+    if (x > 0)
+        el_want(p, &t->x, rows, x, size);
+    if (t->inference)
+        return;
+    if (lm->desc.dropout > 0)
+        el_want(p, &t->out, rows, P, size);
+    el_want(p, &t->dh, rows, P, size);
+    el_want(p, &t->scratch, 1, (int64_t)tape_scratch(lm, most), 1);
+    if (x > 0)
+        el_want(p, &t->dx, rows, x, size);
+}
+
+static elman_lm_tape shape(const elman_lm *lm, int64_t steps, int64_t batch,
+                           bool inference)
+{
+    return (elman_lm_tape){.lm = lm,
+                           .most_steps = steps,
+                           .most_batch = batch,
+                           .inference = inference};
+}
+
 elman_status el_lm_tape_create(const elman_lm *lm, int64_t steps, int64_t batch,
                                bool inference, elman_lm_tape **out)
 {
     const elman_context *const c = lm->net.context;
-    const size_t size = lm->net.k->size;
-    const int64_t P = lm->net.stack.width;
-    int64_t rows, count, ids;
-    if (__builtin_mul_overflow(steps, batch, &rows) || rows > INT32_MAX ||
-        __builtin_mul_overflow(steps + lm->tokens - 1, batch, &ids) ||
-        __builtin_mul_overflow(rows, lm->classes + P + 2 * embedded(lm),
-                               &count))
-        return el_no_memory();
-    assert(!inference || rows <= 256);
+    el_plan p = {.context = c, .allocate = true};
+    assert(!inference || steps * batch <= 256);
     elman_lm_tape *const t = el_alloc(c, sizeof *t);
     if (!t)
         return ELMAN_ENOMEM;
-    t->lm = lm;
-    t->most_steps = steps;
-    t->most_batch = batch;
-    t->inference = inference;
+    *t = shape(lm, steps, batch, inference);
     elman_status s =
         el_tape_create(&lm->net.stack, steps, batch, inference, &t->tape);
     if (!s) {
-        const el_run most = {steps, batch, NULL};
-        const int64_t x = rows * embedded(lm);
-        const bool drops = !inference && lm->desc.dropout > 0;
-        const bool fine =
-            (t->ids = el_alloc_array(c, ids, sizeof *t->ids)) &&
-            (t->logits = el_alloc_array(c, rows * lm->classes, size)) &&
-            (t->each = el_alloc_array(c, rows, sizeof *t->each)) &&
-            (x == 0 || (t->x = el_alloc_array(c, x, size))) &&
-            (!drops || (t->out = el_alloc_array(c, rows * P, size))) &&
-            (inference || ((t->dh = el_alloc_array(c, rows * P, size)) &&
-                           (t->scratch = el_alloc(c, tape_scratch(lm, most))) &&
-                           (x == 0 || (t->dx = el_alloc_array(c, x, size)))));
-        s = fine ? ELMAN_OK : ELMAN_ENOMEM;
+        plan_tape(&p, t);
+        s = p.failed ? ELMAN_ENOMEM : ELMAN_OK;
     }
     if (s) {
         el_lm_tape_free(t);
@@ -173,6 +206,18 @@ elman_status el_lm_tape_create(const elman_lm *lm, int64_t steps, int64_t batch,
     }
     *out = t;
     return ELMAN_OK;
+}
+
+int64_t el_lm_tape_bytes(const elman_lm *lm, int64_t steps, int64_t batch,
+                         bool inference)
+{
+    el_plan p = {.context = lm->net.context};
+    elman_lm_tape t = shape(lm, steps, batch, inference);
+    el_want_bytes(&p, sizeof t + EL_BLOCK_EXTRA);
+    el_want_bytes(&p,
+                  el_tape_bytes(&lm->net.stack, steps, batch, inference));
+    plan_tape(&p, &t);
+    return p.failed ? -1 : p.bytes;
 }
 
 void el_lm_tape_free(elman_lm_tape *t)

@@ -42,6 +42,16 @@ void el_network_clear(elman_network *n)
     el_free(n->context, n->weights);
 }
 
+int64_t el_network_weights_bytes(const elman_network *n)
+{
+    return (int64_t)el_block_bytes(n->weights);
+}
+
+int64_t el_network_packed_bytes(const elman_network *n)
+{
+    return el_stack_bytes(&n->stack) + el_decoder_bytes(&n->decoder);
+}
+
 void el_network_pack(elman_network *n)
 {
     el_stack_pack(&n->stack, n->weights);

@@ -33,6 +33,9 @@ typedef struct el_network_parts {
 elman_status el_network_build(elman_network *network,
                               const el_network_parts *parts);
 void el_network_clear(elman_network *network);
+/* What the weights, and what the packed copies of them take. */
+int64_t el_network_weights_bytes(const elman_network *network);
+int64_t el_network_packed_bytes(const elman_network *network);
 /* After weights were written. */
 void el_network_pack(elman_network *network);
 
@@ -59,6 +62,9 @@ struct elman_network_tape {
 elman_status el_network_tape_create(const elman_network *network, int64_t steps,
                                     int64_t batch, elman_network_tape **out);
 void el_network_tape_free(elman_network_tape *tape);
+/* What one takes; -1 if it overflows. */
+int64_t el_network_tape_bytes(const elman_network *network, int64_t steps,
+                              int64_t batch);
 /* All has been checked. */
 void el_network_run(elman_network_tape *tape, const elman_sequences *q);
 
@@ -71,6 +77,8 @@ struct elman_network_state {
 elman_status el_network_state_create(const elman_network *network,
                                      int64_t batch, elman_network_state **out);
 void el_network_state_free(elman_network_state *state);
+/* What one takes; -1 if it overflows. */
+int64_t el_network_state_bytes(const elman_network *network, int64_t batch);
 void el_network_step(elman_network_state *state, const void *x,
                      const int32_t *ids, void *y);
 

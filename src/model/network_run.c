@@ -1,35 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 /* network_run.c - a network over whole sequences, and a step at a time. */
+#include "../base/plan.h"
 #include "network.h"
 
 #include <string.h>
 
 /* ---- Whole sequences ------------------------------------------------------*/
 
+static void plan_tape(el_plan *p, const elman_network *n, int64_t rows,
+                      elman_network_tape *t)
+{
+    if (n->embed > 0)
+        el_want(p, &t->x, rows, n->embed, n->k->size);
+    if (n->decoder.context)
+        el_want(p, &t->out, rows, n->stack.width, n->k->size);
+}
+
 elman_status el_network_tape_create(const elman_network *n, int64_t steps,
                                     int64_t batch, elman_network_tape **out)
 {
-    const elman_context *const c = n->context;
-    int64_t rows, x, y;
-    if (__builtin_mul_overflow(steps, batch, &rows) ||
-        __builtin_mul_overflow(rows, n->embed, &x) ||
-        __builtin_mul_overflow(rows, n->stack.width, &y))
+    el_plan p = {.context = n->context, .allocate = true};
+    int64_t rows;
+    if (__builtin_mul_overflow(steps, batch, &rows))
         return el_no_memory();
-    elman_network_tape *const t = el_alloc(c, sizeof *t);
+    elman_network_tape *const t = el_alloc(n->context, sizeof *t);
     if (!t)
         return ELMAN_ENOMEM;
     t->network = n;
     elman_status s = el_tape_create(&n->stack, steps, batch, true, &t->tape);
-    if (!s &&
-        ((n->embed > 0 && !(t->x = el_alloc_array(c, x, n->k->size))) ||
-         (n->decoder.context && !(t->out = el_alloc_array(c, y, n->k->size)))))
-        s = ELMAN_ENOMEM;
+    if (!s) {
+        plan_tape(&p, n, rows, t);
+        s = p.failed ? ELMAN_ENOMEM : ELMAN_OK;
+    }
     if (s) {
         el_network_tape_free(t);
         return s;
     }
     *out = t;
     return ELMAN_OK;
+}
+
+int64_t el_network_tape_bytes(const elman_network *n, int64_t steps,
+                              int64_t batch)
+{
+    el_plan p = {.context = n->context};
+    elman_network_tape t;
+    int64_t rows;
+    if (__builtin_mul_overflow(steps, batch, &rows))
+        return -1;
+    el_want_bytes(&p, sizeof t + EL_BLOCK_EXTRA);
+    el_want_bytes(&p, el_tape_bytes(&n->stack, steps, batch, true));
+    plan_tape(&p, n, rows, &t);
+    return p.failed ? -1 : p.bytes;
 }
 
 void el_network_tape_free(elman_network_tape *t)
@@ -138,6 +160,16 @@ elman_status el_network_state_create(const elman_network *n, int64_t batch,
     }
     *out = state;
     return ELMAN_OK;
+}
+
+int64_t el_network_state_bytes(const elman_network *n, int64_t batch)
+{
+    el_plan p = {.context = n->context};
+    el_want_bytes(&p, sizeof(elman_network_state) + EL_BLOCK_EXTRA);
+    el_want_bytes(&p, el_state_bytes(&n->stack, batch));
+    if (n->embed > 0)
+        el_want(&p, NULL, batch, n->embed, n->k->size);
+    return p.failed ? -1 : p.bytes;
 }
 
 void el_network_state_free(elman_network_state *state)

@@ -45,6 +45,12 @@ void el_decoder_free(el_decoder *d)
     *d = (el_decoder){0};
 }
 
+int64_t el_decoder_bytes(const el_decoder *d)
+{
+    return (int64_t)(el_block_bytes(d->out) + el_block_bytes(d->back) +
+                     el_block_bytes(d->bias_row));
+}
+
 void el_decoder_pack(el_decoder *d, const void *weights)
 {
     const void *const w = el_at(d->k, weights, d->weight);

@@ -28,6 +28,8 @@ elman_status el_decoder_create(const elman_context *context,
                                const el_kernels *k, const el_decoder_desc *desc,
                                el_views *views, el_decoder *out);
 void el_decoder_free(el_decoder *decoder);
+/* What its packed copies take. */
+int64_t el_decoder_bytes(const el_decoder *decoder);
 void el_decoder_pack(el_decoder *decoder, const void *weights);
 
 /* logits [rows,V] of h [rows,H] */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "stack.h"
+#include "../base/plan.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -93,6 +94,14 @@ void el_stack_free(el_stack *stack)
     *stack = (el_stack){.context = stack->context};
 }
 
+int64_t el_stack_bytes(const el_stack *stack)
+{
+    int64_t bytes = (int64_t)el_block_bytes(stack->layers);
+    for (int n = 0; n < stack->count; ++n)
+        bytes += el_layer_bytes(&stack->layers[n]);
+    return bytes;
+}
+
 void el_stack_pack(el_stack *stack, const void *weights)
 {
     for (int n = 0; n < stack->count; ++n)
@@ -101,31 +110,41 @@ void el_stack_pack(el_stack *stack, const void *weights)
 
 /* ---- One step at a time ---------------------------------------------------*/
 
+static void plan_state(el_plan *p, el_state *state)
+{
+    const el_stack *const s = state->stack;
+    const el_layer *const layer = &s->layers[0];
+    const size_t size = s->k->size;
+    const int64_t B = state->batch, H = s->desc.hidden;
+    const int64_t row = el_layer_gate_row(layer);
+    el_want(p, &state->h, s->count * s->out, B, size);
+    el_want(p, &state->next, s->count * s->out, B, size);
+    if (el_layer_has_c(layer))
+        el_want(p, &state->c, s->count * H, B, size);
+    if (row > 0)
+        el_want(p, &state->gates, row, B, size);
+    if (s->desc.proj > 0)
+        el_want(p, &state->m, H, B, size);
+}
+
 elman_status el_state_create(const el_stack *stack, int64_t batch,
                              el_state *out)
 {
-    const elman_context *const c = stack->context;
-    const size_t size = stack->k->size;
-    const el_layer *const layer = &stack->layers[0];
-    const int64_t H = stack->desc.hidden;
-    const int64_t row = el_layer_gate_row(layer);
+    el_plan p = {.context = stack->context, .allocate = true};
     *out = (el_state){.stack = stack, .batch = batch};
-    int64_t h, cells, gates;
-    if (__builtin_mul_overflow(stack->count * stack->out, batch, &h) ||
-        __builtin_mul_overflow(stack->count * H, batch, &cells) ||
-        __builtin_mul_overflow(row, batch, &gates))
-        return el_no_memory();
-    const bool fine =
-        (out->h = el_alloc_array(c, h, size)) &&
-        (out->next = el_alloc_array(c, h, size)) &&
-        (!el_layer_has_c(layer) || (out->c = el_alloc_array(c, cells, size))) &&
-        (row == 0 || (out->gates = el_alloc_array(c, gates, size))) &&
-        (stack->desc.proj == 0 ||
-         (out->m = el_alloc_array(c, H * batch, size)));
-    if (fine)
+    plan_state(&p, out);
+    if (!p.failed)
         return ELMAN_OK;
     el_state_free(out);
     return ELMAN_ENOMEM;
+}
+
+int64_t el_state_bytes(const el_stack *stack, int64_t batch)
+{
+    el_plan p = {.context = stack->context};
+    el_state state = {.stack = stack, .batch = batch};
+    plan_state(&p, &state);
+    return p.failed ? -1 : p.bytes;
 }
 
 void el_state_free(el_state *state)

@@ -41,6 +41,8 @@ elman_status el_stack_create(const elman_context *context,
                              const el_stack_desc *desc, el_views *views,
                              el_stack *out);
 void el_stack_free(el_stack *stack);
+/* What the layers and their packed copies take. */
+int64_t el_stack_bytes(const el_stack *stack);
 void el_stack_pack(el_stack *stack, const void *weights);
 
 /* ---- One step at a time ---------------------------------------------------*/
@@ -56,6 +58,8 @@ typedef struct el_state {
 elman_status el_state_create(const el_stack *stack, int64_t batch,
                              el_state *out);
 void el_state_free(el_state *state);
+/* What one takes; -1 if it overflows. */
+int64_t el_state_bytes(const el_stack *stack, int64_t batch);
 void el_state_zero(el_state *state);
 /* Elements of h, and of c (0 without). */
 int64_t el_state_h_count(const el_state *state);

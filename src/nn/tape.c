@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tape.h"
+#include "../base/plan.h"
 
 #include <assert.h>
 #include <string.h>
@@ -8,33 +9,6 @@
  * One list says what a tape needs; creating allocates it, and el_tape_bytes
  * adds it up. */
 
-typedef struct plan {
-    const elman_context *context;
-    bool allocate, failed;
-    int64_t bytes;
-} plan;
-
-static void want(plan *p, void *at, int64_t count, int64_t width, size_t size)
-{
-    int64_t elements, bytes;
-    void *block = NULL;
-    if (p->failed)
-        return;
-    if (__builtin_mul_overflow(count, width, &elements) ||
-        __builtin_mul_overflow(elements, (int64_t)size, &bytes) ||
-        __builtin_add_overflow(p->bytes, bytes, &p->bytes) ||
-        p->bytes > INT64_MAX / 16) {
-        p->failed = true;
-        el_no_memory();
-        return;
-    }
-    if (!p->allocate)
-        return;
-    block = el_alloc(p->context, (size_t)bytes);
-    p->failed = !block;
-    memcpy(at, &block, sizeof block);
-}
-
 /* Steps for which products over all rows are worth while. */
 static int64_t window_steps(int64_t steps, int64_t batch)
 {
@@ -42,7 +16,7 @@ static int64_t window_steps(int64_t steps, int64_t batch)
     return some < steps ? some : steps;
 }
 
-static void plan_back(plan *p, el_tape *t, int64_t rows)
+static void plan_back(el_plan *p, el_tape *t, int64_t rows)
 {
     const el_stack *const s = t->stack;
     const el_stack_desc *const d = &s->desc;
@@ -55,33 +29,33 @@ static void plan_back(plan *p, el_tape *t, int64_t rows)
             el_layer_scratch(&s->layers[n], (el_run){t->most_steps, B, NULL});
         scratch = wants > scratch ? wants : scratch;
     }
-    want(p, &t->scratch, 1, (int64_t)scratch, 1);
+    el_want(p, &t->scratch, 1, (int64_t)scratch, 1);
     const int64_t near = el_layer_back_rows(t->most_steps, B);
-    want(p, &t->da, near, el_layer_da_row(&s->layers[0]), size);
+    el_want(p, &t->da, near, el_layer_da_row(&s->layers[0]), size);
     if (near < rows)
-        want(p, &t->edge, B, el_layer_da_row(&s->layers[0]), size);
+        el_want(p, &t->edge, B, el_layer_da_row(&s->layers[0]), size);
     if (d->proj > 0)
-        want(p, &t->dproj, near, P, size);
+        el_want(p, &t->dproj, near, P, size);
     if (L > 1)
-        want(p, &t->between[0], rows, s->width, size);
+        el_want(p, &t->between[0], rows, s->width, size);
     if (L > 2 && S > 1)
-        want(p, &t->between[1], rows, s->width, size);
-    want(p, &t->dh, B, P, size);
-    want(p, &t->end, B, P, size);
-    want(p, &t->dm, B, H, size);
-    want(p, &t->carry, B, H, size);
+        el_want(p, &t->between[1], rows, s->width, size);
+    el_want(p, &t->dh, B, P, size);
+    el_want(p, &t->end, B, P, size);
+    el_want(p, &t->dm, B, H, size);
+    el_want(p, &t->carry, B, H, size);
     if (d->dropout > 0 && L > 1) {
-        want(p, &t->dropped, L, 1, sizeof *t->dropped);
+        el_want(p, &t->dropped, L, 1, sizeof *t->dropped);
         for (int n = 0; n < L - 1; ++n)
-            want(p, t->dropped ? &t->dropped[n] : NULL, rows, s->width, size);
+            el_want(p, t->dropped ? &t->dropped[n] : NULL, rows, s->width, size);
     }
     if (d->weight_drop > 0) {
         const el_layer *const layer = &s->layers[0];
         const int64_t n = el_layer_gates(layer) * H;
-        want(p, &t->rec, s->count, 1, sizeof *t->rec);
-        want(p, &t->w_hh, n, P, size);
+        el_want(p, &t->rec, s->count, 1, sizeof *t->rec);
+        el_want(p, &t->w_hh, n, P, size);
         for (int i = 0; i < s->count && !p->failed; ++i) {
-            p->bytes += el_recurrent_bytes(layer);
+            el_want_bytes(p, el_recurrent_bytes(layer));
             if (p->allocate)
                 p->failed =
                     el_recurrent_create(&s->layers[i], &t->rec[i]) != ELMAN_OK;
@@ -89,7 +63,7 @@ static void plan_back(plan *p, el_tape *t, int64_t rows)
     }
 }
 
-static void plan_tape(plan *p, el_tape *t)
+static void plan_tape(el_plan *p, el_tape *t)
 {
     const el_stack *const s = t->stack;
     const el_stack_desc *const d = &s->desc;
@@ -105,27 +79,27 @@ static void plan_tape(plan *p, el_tape *t)
     }
     rows = all - B;
     gate_rows = t->window * B;
-    want(p, &t->first, t->piece + 1, 1, sizeof *t->first);
-    want(p, &t->order, B, 1, sizeof *t->order);
-    want(p, &t->spare, B, 1, sizeof *t->spare);
-    want(p, &t->length, B, 1, sizeof *t->length);
-    want(p, &t->gather, EL_GATHER_ROWS, d->input, size);
-    want(p, &t->h, d->layers, 1, sizeof *t->h);
-    want(p, &t->record, s->count, 1, sizeof *t->record);
+    el_want(p, &t->first, t->piece + 1, 1, sizeof *t->first);
+    el_want(p, &t->order, B, 1, sizeof *t->order);
+    el_want(p, &t->spare, B, 1, sizeof *t->spare);
+    el_want(p, &t->length, B, 1, sizeof *t->length);
+    el_want(p, &t->gather, EL_GATHER_ROWS, d->input, size);
+    el_want(p, &t->h, d->layers, 1, sizeof *t->h);
+    el_want(p, &t->record, s->count, 1, sizeof *t->record);
     for (int n = 0; n < d->layers; ++n)
-        want(p, t->h ? &t->h[n] : NULL, all, s->width, size);
+        el_want(p, t->h ? &t->h[n] : NULL, all, s->width, size);
     if (t->inference && gate_row > 0)
-        want(p, &t->gates, gate_rows, gate_row, size);
+        el_want(p, &t->gates, gate_rows, gate_row, size);
     if (t->inference && d->proj > 0)
-        want(p, &t->m, gate_rows, H, size);
+        el_want(p, &t->m, gate_rows, H, size);
     for (int i = 0; i < s->count; ++i) {
         el_record *const r = t->record ? &t->record[i] : NULL;
         if (el_layer_has_c(layer))
-            want(p, r ? &r->c : NULL, all, H, size);
+            el_want(p, r ? &r->c : NULL, all, H, size);
         if (!t->inference && gate_row > 0)
-            want(p, r ? &r->gates : NULL, rows, gate_row, size);
+            el_want(p, r ? &r->gates : NULL, rows, gate_row, size);
         if (!t->inference && d->proj > 0)
-            want(p, r ? &r->m : NULL, rows, H, size);
+            el_want(p, r ? &r->m : NULL, rows, H, size);
     }
     if (!t->inference)
         plan_back(p, t, rows);
@@ -148,7 +122,7 @@ int64_t el_tape_bytes(const el_stack *stack, int64_t steps, int64_t batch,
                       bool inference)
 {
     el_tape t = shape(stack, steps, batch, inference);
-    plan p = {.context = stack->context};
+    el_plan p = {.context = stack->context};
     plan_tape(&p, &t);
     return p.failed ? -1 : p.bytes;
 }
@@ -179,7 +153,7 @@ elman_status el_tape_create(const el_stack *stack, int64_t steps, int64_t batch,
                             bool inference, el_tape *out)
 {
     *out = shape(stack, steps, batch, inference);
-    plan p = {.context = stack->context, .allocate = true};
+    el_plan p = {.context = stack->context, .allocate = true};
     plan_tape(&p, out);
     if (!p.failed) {
         point_records(out);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "optimizer.h"
-#include "watch.h"
+#include "../base/plan.h"
 #include "../base/real.h"
 #include "../base/team.h"
+#include "watch.h"
 
 #include <math.h>
 
@@ -14,28 +15,52 @@ static int64_t chunks(int64_t count)
     return (count + CHUNK - 1) / CHUNK;
 }
 
+static void plan_optimizer(el_plan *p, elman_optimizer *o)
+{
+    const elman_optimizer_kind kind = o->desc.kind;
+    if (kind != ELMAN_SGD)
+        el_want(p, &o->m, o->count, 1, o->k->size);
+    if (kind == ELMAN_ADAM || kind == ELMAN_ADAMW)
+        el_want(p, &o->v, o->count, 1, o->k->size);
+    el_want(p, &o->parts, chunks(o->count), 1, sizeof *o->parts);
+}
+
+static elman_optimizer shape(const elman_context *context,
+                             const elman_optimizer_desc *desc, int64_t count)
+{
+    return (elman_optimizer){.context = context,
+                             .k = desc->dtype == ELMAN_F64 ? context->f64
+                                                           : context->f32,
+                             .desc = *desc,
+                             .count = count};
+}
+
 elman_status el_optimizer_create(const elman_context *context,
                                  const elman_optimizer_desc *desc,
                                  int64_t count, elman_optimizer **out)
 {
+    el_plan p = {.context = context, .allocate = true};
     elman_optimizer *const o = el_alloc(context, sizeof *o);
     if (!o)
         return ELMAN_ENOMEM;
-    o->context = context;
-    o->k = desc->dtype == ELMAN_F64 ? context->f64 : context->f32;
-    o->desc = *desc;
-    o->count = count;
-    const bool one = desc->kind != ELMAN_SGD;
-    const bool two = desc->kind == ELMAN_ADAM || desc->kind == ELMAN_ADAMW;
-    if ((one && !(o->m = el_alloc_array(context, count, o->k->size))) ||
-        (two && !(o->v = el_alloc_array(context, count, o->k->size))) ||
-        !(o->parts =
-              el_alloc_array(context, chunks(count), sizeof *o->parts))) {
+    *o = shape(context, desc, count);
+    plan_optimizer(&p, o);
+    if (p.failed) {
         el_optimizer_free(o);
         return ELMAN_ENOMEM;
     }
     *out = o;
     return ELMAN_OK;
+}
+
+int64_t el_optimizer_bytes(const elman_context *context,
+                           const elman_optimizer_desc *desc, int64_t count)
+{
+    el_plan p = {.context = context};
+    elman_optimizer o = shape(context, desc, count);
+    el_want_bytes(&p, sizeof o + EL_BLOCK_EXTRA);
+    plan_optimizer(&p, &o);
+    return p.failed ? -1 : p.bytes;
 }
 
 void el_optimizer_free(elman_optimizer *o)

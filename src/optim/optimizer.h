@@ -23,6 +23,9 @@ elman_status el_optimizer_create(const elman_context *context,
                                  const elman_optimizer_desc *desc,
                                  int64_t count, elman_optimizer **out);
 void el_optimizer_free(elman_optimizer *optimizer);
+/* What one takes; -1 if it overflows. */
+int64_t el_optimizer_bytes(const elman_context *context,
+                           const elman_optimizer_desc *desc, int64_t count);
 
 /* What keeps weights and moments finite: numbers that none of them exceeds in
  * magnitude, carried on from update to update, so that most updates need not

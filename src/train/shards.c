@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "../base/plan.h"
 #include "../base/team.h"
 #include "../text/corpus.h"
 #include "trainer.h"
@@ -7,13 +8,35 @@
 
 /* ---- Making ---------------------------------------------------------------*/
 
+static void plan_tokens(el_plan *p, int64_t steps, int64_t batch, el_shards *s)
+{
+    el_want(p, &s->row, steps + 1, 1, sizeof *s->row);
+    el_want(p, &s->ids, steps, batch, sizeof *s->ids);
+    el_want(p, &s->targets, steps, batch, sizeof *s->targets);
+}
+
+int64_t el_shards_tokens_bytes(int64_t steps, int64_t batch)
+{
+    el_plan p = {0};
+    el_shards s;
+    plan_tokens(&p, steps, batch, &s);
+    return p.failed ? -1 : p.bytes;
+}
+
+int64_t el_shards_gradient_bytes(const el_shards *s)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < s->levels; ++i)
+        bytes += el_block_bytes(s->waiting[i]);
+    return (int64_t)bytes;
+}
+
 elman_status el_shards_create(elman_trainer *t)
 {
     const elman_context *const c = t->context;
     const elman_train_desc *const d = &t->desc;
     el_shards *const s = &t->shards;
     const int64_t P = t->lm->net.views.total;
-    const int64_t tokens = d->steps * d->batch;
     s->count = d->shards;
     s->rows = d->batch / d->shards;
     elman_status status =
@@ -27,11 +50,9 @@ elman_status el_shards_create(elman_trainer *t)
                   el_alloc_array(c, P, t->lm->net.k->size)))
             return ELMAN_ENOMEM;
     t->grad = s->waiting[0];
-    if (!(s->row = el_alloc_array(c, d->steps + 1, sizeof *s->row)) ||
-        !(s->ids = el_alloc_array(c, tokens, sizeof *s->ids)) ||
-        !(s->targets = el_alloc_array(c, tokens, sizeof *s->targets)))
-        return ELMAN_ENOMEM;
-    return ELMAN_OK;
+    el_plan p = {.context = c, .allocate = true};
+    plan_tokens(&p, d->steps, d->batch, s);
+    return p.failed ? ELMAN_ENOMEM : ELMAN_OK;
 }
 
 void el_shards_free(elman_trainer *t)

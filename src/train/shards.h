@@ -33,6 +33,10 @@ typedef struct el_shards {
 /* t->lm and t->state have been made; t->grad is made here. */
 elman_status el_shards_create(elman_trainer *t);
 void el_shards_free(elman_trainer *t);
+/* What the tokens of [steps,batch] take, -1 if it overflows, and what the
+ * gradient and those that wait do. */
+int64_t el_shards_tokens_bytes(int64_t steps, int64_t batch);
+int64_t el_shards_gradient_bytes(const el_shards *s);
 /* Reads the batch; nothing else changes. */
 elman_status el_shards_read(elman_trainer *t, int64_t epoch, int64_t update);
 /* The forward pass of one shard alone, from zeros, into a state of its rows,

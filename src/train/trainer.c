@@ -117,6 +117,27 @@ void el_trainer_free(elman_trainer *t)
     el_free(c, t);
 }
 
+void el_trainer_memory(const elman_trainer *t, elman_memory *out)
+{
+    const elman_lm *const lm = t->lm;
+    const elman_train_desc *const d = &t->desc;
+    const int64_t measuring = t->valid_count > 0 ? el_lm_eval_bytes(lm) : 0;
+    const int64_t state = t->state ? el_lm_state_bytes(lm, d->batch) : 0;
+    const int64_t shard =
+        t->shards.state ? el_lm_state_bytes(lm, t->shards.rows) : 0;
+    *out = (elman_memory){
+        .weights = el_network_weights_bytes(&lm->net),
+        .packed = el_network_packed_bytes(&lm->net),
+        .gradient = el_shards_gradient_bytes(&t->shards),
+        .optimizer =
+            el_optimizer_bytes(t->context, &d->optimizer, lm->net.views.total),
+        .kept = (int64_t)(el_block_bytes(t->best) + el_block_bytes(t->average)),
+        .tape = el_lm_tape_bytes(lm, d->steps, t->shards.rows, false) + state +
+                shard + measuring,
+        .tokens =
+            el_shards_tokens_bytes(d->steps, t->shards.count * t->shards.rows)};
+}
+
 /* ---- One update -----------------------------------------------------------*/
 
 static double learning_rate(const elman_trainer *t)

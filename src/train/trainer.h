@@ -60,6 +60,8 @@ elman_status el_trainer_create(const elman_context *context,
 void el_trainer_free(elman_trainer *trainer);
 elman_status el_trainer_step(elman_trainer *trainer,
                              elman_train_report *report);
+/* All but the total. */
+void el_trainer_memory(const elman_trainer *trainer, elman_memory *out);
 elman_status el_trainer_save(const elman_trainer *trainer, const char *path);
 
 elman_status el_checkpoint_write(const elman_trainer *trainer, const char *path,

@@ -22,7 +22,12 @@ static void *counted_alloc(void *user, size_t size)
         return NULL;
     f->size = size;
     atomic_fetch_add(&c->live, 1);
-    atomic_fetch_add(&c->bytes, (long long)size);
+    const long long bytes =
+        atomic_fetch_add(&c->bytes, (long long)size) + (long long)size;
+    long long most = atomic_load(&c->most);
+    while (most < bytes &&
+           !atomic_compare_exchange_weak(&c->most, &most, bytes))
+        ;
     return f + 1;
 }
 

@@ -10,6 +10,7 @@ typedef struct counting {
     atomic_llong asked; /* allocations so far, those that failed too */
     atomic_llong live;  /* blocks */
     atomic_llong bytes; /* in them */
+    atomic_llong most;  /* bytes there ever were at once */
     atomic_llong fail;  /* this allocation fails, counted from 1; 0: none */
     int fail_after;     /* 1: and so do all after it */
 } counting;

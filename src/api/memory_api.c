@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* memory_api.c - what models take, said beforehand. */
+#include "../model/lm.h"
+#include "../optim/optimizer.h"
+#include "../train/trainer.h"
+#include "check.h"
+#include "checks.h"
+
+elman_status el_give_memory(elman_memory *out, elman_memory *m)
+{
+    const int64_t parts[] = {m->weights, m->packed, m->gradient, m->optimizer,
+                             m->kept,    m->tape,   m->tokens};
+    m->total = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i)
+        if (parts[i] < 0 ||
+            __builtin_add_overflow(m->total, parts[i], &m->total))
+            return el_fail(ELMAN_ENOMEM,
+                           "that would take more memory than can be counted");
+    el_give_struct(out, m, sizeof *m);
+    return ELMAN_OK;
+}
+
+static elman_memory network_memory(const elman_network *n)
+{
+    return (elman_memory){.weights = el_network_weights_bytes(n),
+                          .packed = el_network_packed_bytes(n)};
+}
+
+static elman_status take_tape(elman_tape_desc *d, const elman_tape_desc *desc)
+{
+    *d = (elman_tape_desc)ELMAN_TAPE_DESC;
+    const elman_status s = el_take_desc(d, sizeof *d, desc, "elman_tape_desc");
+    if (s)
+        return s;
+    EL_REQUIRE(d->inference_only || (d->steps >= 1 && d->batch >= 1),
+               "steps and batch are %lld and %lld (at least 1)",
+               (long long)d->steps, (long long)d->batch);
+    return ELMAN_OK;
+}
+
+elman_status elman_lm_memory(const elman_lm *lm, const elman_tape_desc *desc,
+                             const elman_optimizer_desc *optimizer,
+                             elman_memory *out)
+{
+    EL_REQUIRE(lm && out, "lm or out is NULL");
+    elman_memory m = network_memory(&lm->net);
+    if (!desc) {
+        m.tape = el_lm_state_bytes(lm, 1);
+        return el_give_memory(out, &m);
+    }
+    elman_tape_desc d;
+    elman_optimizer_desc o = ELMAN_OPTIMIZER_DESC;
+    elman_status s = take_tape(&d, desc);
+    if (!s && optimizer)
+        s = el_take_desc(&o, sizeof o, optimizer, "elman_optimizer_desc");
+    if (!s && optimizer)
+        s = el_check_optimizer(&o);
+    if (s)
+        return s;
+    if (d.inference_only) {
+        m.tape = el_lm_eval_bytes(lm);
+        return el_give_memory(out, &m);
+    }
+    m.gradient = m.weights;
+    m.tape = el_lm_tape_bytes(lm, d.steps, d.batch, false);
+    m.tokens = el_shards_tokens_bytes(d.steps, d.batch);
+    const int64_t state = el_lm_state_bytes(lm, d.batch);
+    if (m.tape >= 0)
+        m.tape = state < 0 ? -1 : m.tape + state;
+    if (optimizer)
+        m.optimizer =
+            el_optimizer_bytes(lm->net.context, &o, lm->net.views.total);
+    return el_give_memory(out, &m);
+}
+
+elman_status elman_network_memory(const elman_network *network, int64_t steps,
+                                  int64_t batch, elman_memory *out)
+{
+    EL_REQUIRE(network && out, "network or out is NULL");
+    EL_REQUIRE(steps >= 0 && batch >= 1,
+               "steps and batch are %lld and %lld (0 or more, at least 1)",
+               (long long)steps, (long long)batch);
+    EL_REQUIRE(steps > 0 || !network->desc.rnn.bidirectional,
+               "a network of two directions needs whole sequences");
+    elman_memory m = network_memory(network);
+    m.tape = steps > 0 ? el_network_tape_bytes(network, steps, batch)
+                       : el_network_state_bytes(network, batch);
+    return el_give_memory(out, &m);
+}
+
+void elman_trainer_memory(const elman_trainer *trainer, elman_memory *out)
+{
+    elman_memory m;
+    if (!trainer || !out)
+        return;
+    el_trainer_memory(trainer, &m);
+    el_give_memory(out, &m);
+}
