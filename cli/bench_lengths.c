@@ -3,8 +3,8 @@
  * 32 sequences whose lengths are drawn evenly from 1 to 4,000.
  *
  *   lengths-forward, lengths-training
- *       columns after the seventh: microseconds with all lengths 4,000, the ratio
- *       of the two times, and the sum of the lengths as a share of 32 * 4,000
+ *       columns after the seventh: microseconds with all lengths 4,000, the
+ * ratio of the two times, and the sum of the lengths as a share of 32 * 4,000
  *   lengths-equal-forward, lengths-equal-training
  *       400 steps, all lengths 400: the ratio of the time with `lengths` to
  *       that without
@@ -164,10 +164,10 @@ static int equal(elman_context *context, const bench_print *p, int training)
     if (status == DONE)
         status = measure(&b, lengths, NULL, 4, &times);
     if (status == DONE)
-        bench_row(
-            p, training ? "lengths-equal-training" : "lengths-equal-forward",
-            times.one, flops((double)BATCH * SHORT, training), b.bytes,
-            &times.ratio, 1);
+        bench_row(p,
+                  training ? "lengths-equal-training" : "lengths-equal-forward",
+                  times.one, flops((double)BATCH * SHORT, training), b.bytes,
+                  &times.ratio, 1);
     bed_free(&b);
     return status;
 }

@@ -43,7 +43,8 @@ static elman_optimizer_kind optimizer_of(const char *object)
     return ELMAN_ADAM;
 }
 
-/* ---- Printing --------------------------------------------------------------*/
+/* ---- Printing
+ * --------------------------------------------------------------*/
 
 static void json_memory(json *j, const char *key, const elman_memory *m)
 {
@@ -76,10 +77,10 @@ int tell_lm_memory(const elman_lm *lm, const info_shape *shape, json *j)
     elman_lm_describe(lm, &desc);
     optimizer.kind = optimizer_of(history);
     optimizer.dtype = desc.dtype;
-    tape.batch = shape->batch > 0 ? shape->batch
-                                  : number_or(history, "batch", 32);
-    tape.steps = shape->steps > 0 ? shape->steps
-                                  : number_or(history, "steps", 35);
+    tape.batch =
+        shape->batch > 0 ? shape->batch : number_or(history, "batch", 32);
+    tape.steps =
+        shape->steps > 0 ? shape->steps : number_or(history, "steps", 35);
     eval.inference_only = 1;
     if (elman_lm_memory(lm, NULL, NULL, &step) != ELMAN_OK ||
         elman_lm_memory(lm, &eval, NULL, &whole) != ELMAN_OK ||
@@ -114,8 +115,7 @@ int tell_network_memory(const elman_network *network, const info_shape *shape,
 
     elman_network_describe(network, &desc);
     const int steps_one = !desc.rnn.bidirectional;
-    if ((steps_one &&
-         elman_network_memory(network, 0, 1, &step) != ELMAN_OK) ||
+    if ((steps_one && elman_network_memory(network, 0, 1, &step) != ELMAN_OK) ||
         elman_network_memory(network, steps, batch, &whole) != ELMAN_OK)
         return complain_library();
     if (j == NULL) {

@@ -745,8 +745,8 @@ ELMAN_API elman_status elman_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
  * forward. */
 ELMAN_API elman_status elman_lm_backward(const elman_lm *lm,
                                          elman_lm_tape *tape, void *grad);
-/* What an elman_trainer takes with a tape of this size and that optimiser (NULL:
- * without one), but for what validation and averages keep.  With
+/* What an elman_trainer takes with a tape of this size and that optimiser
+ * (NULL: without one), but for what validation and averages keep.  With
  * inference_only: what elman_lm_eval takes, whatever the size.  desc NULL: one
  * step a call, of one sequence. */
 ELMAN_API elman_status elman_lm_memory(const elman_lm *lm,

@@ -214,8 +214,7 @@ int64_t el_lm_tape_bytes(const elman_lm *lm, int64_t steps, int64_t batch,
     el_plan p = {.context = lm->net.context};
     elman_lm_tape t = shape(lm, steps, batch, inference);
     el_want_bytes(&p, sizeof t + EL_BLOCK_EXTRA);
-    el_want_bytes(&p,
-                  el_tape_bytes(&lm->net.stack, steps, batch, inference));
+    el_want_bytes(&p, el_tape_bytes(&lm->net.stack, steps, batch, inference));
     plan_tape(&p, &t);
     return p.failed ? -1 : p.bytes;
 }

@@ -47,7 +47,8 @@ static void plan_back(el_plan *p, el_tape *t, int64_t rows)
     if (d->dropout > 0 && L > 1) {
         el_want(p, &t->dropped, L, 1, sizeof *t->dropped);
         for (int n = 0; n < L - 1; ++n)
-            el_want(p, t->dropped ? &t->dropped[n] : NULL, rows, s->width, size);
+            el_want(p, t->dropped ? &t->dropped[n] : NULL, rows, s->width,
+                    size);
     }
     if (d->weight_drop > 0) {
         const el_layer *const layer = &s->layers[0];
