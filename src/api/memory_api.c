@@ -2,6 +2,7 @@
 /* memory_api.c - what models take, said beforehand. */
 #include "../model/lm.h"
 #include "../optim/optimizer.h"
+#include "../train/nonfinite.h"
 #include "../train/trainer.h"
 #include "check.h"
 #include "checks.h"
@@ -67,6 +68,9 @@ elman_status elman_lm_memory(const elman_lm *lm, const elman_tape_desc *desc,
     const int64_t state = el_lm_state_bytes(lm, d.batch);
     if (m.tape >= 0)
         m.tape = state < 0 ? -1 : m.tape + state;
+    const elman_lm_state carried = {
+        .lm = lm, .batch = d.batch, .state = {&lm->net.stack, d.batch}};
+    m.kept = (int64_t)(el_carried_bytes(&carried) + EL_BLOCK_EXTRA);
     if (optimizer)
         m.optimizer =
             el_optimizer_bytes(lm->net.context, &o, lm->net.views.total);

@@ -167,8 +167,9 @@ int64_t el_state_h_count(const el_state *state)
 
 int64_t el_state_c_count(const el_state *state)
 {
-    return state->c
-               ? state->stack->count * state->batch * state->stack->desc.hidden
+    const el_stack *const s = state->stack;
+    return s->count > 0 && el_layer_has_c(s->layers)
+               ? s->count * state->batch * s->desc.hidden
                : 0;
 }
 

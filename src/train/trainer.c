@@ -131,7 +131,8 @@ void el_trainer_memory(const elman_trainer *t, elman_memory *out)
         .gradient = el_shards_gradient_bytes(&t->shards),
         .optimizer =
             el_optimizer_bytes(t->context, &d->optimizer, lm->net.views.total),
-        .kept = (int64_t)(el_block_bytes(t->best) + el_block_bytes(t->average)),
+        .kept = (int64_t)(el_block_bytes(t->best) + el_block_bytes(t->average) +
+                          el_block_bytes(t->carried)),
         .tape = el_lm_tape_bytes(lm, d->steps, t->shards.rows, false) + state +
                 shard + measuring,
         .tokens =
