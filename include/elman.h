@@ -939,6 +939,7 @@ typedef struct elman_train_desc {
                      * are added in a binary tree: another number of shards is
                      * another order of the sum */
     elman_nonfinite on_nonfinite;
+    const struct elman_ranks *ranks; /* borrowed; NULL: one process */
 } elman_train_desc;
 #define ELMAN_TRAIN_DESC                                                       \
     {                                                                          \
@@ -947,6 +948,44 @@ typedef struct elman_train_desc {
     }
 
 typedef struct elman_trainer elman_trainer;
+
+/* ---- Many processes --------------------------------------------------------
+ * One run of training may be shared by several processes, its ranks, on one
+ * machine or many (docs/many-machines.md).  Each computes as many shards as the
+ * others, and the result is bit for bit that of one process with as many
+ * shards.  Every rank makes the same calls of elman_trainer_* with the same
+ * descriptor and the same texts; rank 0 alone validates and writes files. Where
+ * one of them fails all do, with the sentence of the first that failed.
+ *
+ * The library knows no network: it calls these functions, in the same order on
+ * all ranks, by the thread that called it.  They return 0, or anything else if
+ * the other ranks cannot be reached any more (ELMAN_EIO).  They move bytes, at
+ * most 2^30 a call; first has ranks + 1 elements. */
+typedef struct elman_ranks {
+    size_t struct_size;
+    int rank, ranks; /* 0 ... ranks-1; ranks divides shards */
+    void *user;
+    /* Bytes first[r] ... first[r+1]-1 of send go to rank r.  What rank r sends
+     * here goes to receive + r * n, n = first[rank+1] - first[rank]. */
+    int (*exchange)(void *user, const void *send, const int64_t *first,
+                    void *receive);
+    /* Bytes first[r] ... first[r+1]-1 of block are there on rank r, and
+     * afterwards on every rank. */
+    int (*gather)(void *user, void *block, const int64_t *first);
+    /* What the command needs beside; the library does not. */
+    int cores; /* that no other rank of this machine takes */
+    /* Ends the processes' connection, after which nothing may be called:
+     * waits for the others to do the same, some seconds if failed is not 0.
+     * *speaker is then the first rank that failed, or -1.  Not 0: the others
+     * did not come. */
+    int (*end)(void *user, int failed, int *speaker);
+    /* Ends every rank's process, this one included, with this exit status. */
+    void (*abandon)(void *user, int status);
+} elman_ranks;
+#define ELMAN_RANKS                                                            \
+    {                                                                          \
+        .struct_size = sizeof(elman_ranks), .ranks = 1                         \
+    }
 
 /* text and valid (NULL: none) are borrowed; valid must share text's
  * vocabulary.  ELMAN_ETEXT: the text is shorter than one batch. */

@@ -91,6 +91,23 @@ static elman_status check_texts(const elman_train_desc *d,
     return ELMAN_OK;
 }
 
+static elman_status check_ranks(const elman_train_desc *d)
+{
+    const elman_ranks *const r = d->ranks;
+    if (!r)
+        return ELMAN_OK;
+    EL_REQUIRE(r->struct_size == sizeof *r,
+               "struct_size of elman_ranks is not set (begin with its macro)");
+    EL_REQUIRE(r->ranks >= 1 && r->rank >= 0 && r->rank < r->ranks &&
+                   d->shards % r->ranks == 0,
+               "this is rank %d of %d (a number that divides shards, which is "
+               "%lld)",
+               r->rank, r->ranks, (long long)d->shards);
+    EL_REQUIRE(r->ranks == 1 || (r->exchange && r->gather),
+               "exchange or gather of elman_ranks is NULL");
+    return ELMAN_OK;
+}
+
 elman_status elman_trainer_create(elman_context *context,
                                   const elman_train_desc *desc,
                                   elman_text *text, elman_text *valid,
@@ -102,10 +119,13 @@ elman_status elman_trainer_create(elman_context *context,
     elman_train_desc d;
     elman_status s = take(&d, desc);
     if (!s)
-        s = check_texts(&d, text, valid);
+        s = check_ranks(&d);
+    if (s)
+        return s;
+    s = check_texts(&d, text, valid);
     if (!s)
         EL_COMPUTE(s = el_trainer_create(context, &d, text, valid, out));
-    return s;
+    return el_trainer_meet(context, d.ranks, s, out);
 }
 
 void elman_trainer_destroy(elman_trainer **trainer)
@@ -146,14 +166,14 @@ const elman_lm *elman_trainer_lm(const elman_trainer *trainer)
 elman_status elman_trainer_save(const elman_trainer *trainer, const char *path)
 {
     EL_REQUIRE(trainer && path, "trainer or path is NULL");
-    return el_trainer_save(trainer, path);
+    return el_trainer_save((elman_trainer *)trainer, path);
 }
 
 elman_status elman_trainer_checkpoint(const elman_trainer *trainer,
                                       const char *path, int64_t mark)
 {
     EL_REQUIRE(trainer && path, "trainer or path is NULL");
-    return el_checkpoint_write(trainer, path, mark);
+    return el_trainer_checkpoint((elman_trainer *)trainer, path, mark);
 }
 
 elman_status elman_trainer_resume(elman_context *context,
@@ -169,11 +189,14 @@ elman_status elman_trainer_resume(elman_context *context,
     elman_train_desc d;
     elman_status s = take(&d, desc);
     if (!s)
-        s = check_texts(&d, text, valid);
+        s = check_ranks(&d);
+    if (s)
+        return s;
+    s = check_texts(&d, text, valid);
     if (!s)
         EL_COMPUTE(s = el_checkpoint_resume(context, &d, text, valid, path, out,
                                             used, used_size, mark));
-    return s;
+    return el_trainer_meet(context, d.ranks, s, out);
 }
 
 elman_status elman_checkpoint_describe(elman_context *context, const char *path,

@@ -13,6 +13,7 @@
  *   h [L,B,H], ids [n-1,B] I32          the state that is carried
  * Numbers lie in tensors and not in text, so that none loses a bit. */
 #include "trainer.h"
+#include "../io/file.h"
 #include "../io/safetensors.h"
 #include "../model/lm_file.h"
 #include "../model/model_file.h"
@@ -215,6 +216,27 @@ elman_status el_checkpoint_write(const elman_trainer *t, const char *path,
                    ids > 0 ? t->state->ids : NULL);
     }
     return el_lm_write(t->lm, NULL, more.list, more.count, path, 2);
+}
+
+uint64_t el_checkpoint_fingerprint(const elman_trainer *t)
+{
+    const size_t bytes = (size_t)t->lm->net.views.total * t->lm->net.k->size;
+    const void *const blocks[] = {t->lm->net.weights, t->optimizer->m,
+                                  t->optimizer->v, t->average};
+    int64_t integers[INTEGERS + COUNTERS + 3];
+    double reals[REALS];
+    options_out(&t->desc, integers, reals);
+    memcpy(integers + INTEGERS, &t->counters, sizeof t->counters);
+    int64_t *const extras = integers + INTEGERS + COUNTERS;
+    extras[0] = t->optimizer->steps;
+    extras[1] = (int64_t)el_text_fingerprint(t->text);
+    extras[2] = t->valid ? (int64_t)el_text_fingerprint(t->valid) : 0;
+    uint64_t crc = el_crc64(0, integers, sizeof integers);
+    crc = el_crc64(crc, reals, sizeof reals);
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; ++i)
+        if (blocks[i])
+            crc = el_crc64(crc, blocks[i], bytes);
+    return crc;
 }
 
 /* ---- In -------------------------------------------------------------------*/

@@ -77,6 +77,7 @@ static const char *where_loss(elman_trainer *t)
         }
         el_lm_state_free(s);
     }
+    layer = (int)el_group_least(&t->shards.group, layer);
     if (layer < layers)
         snprintf(name, sizeof name, "rnn.weight_hh_l%d", layer);
     return view_named(lm, name);

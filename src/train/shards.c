@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "../base/plan.h"
-#include "../base/team.h"
 #include "../text/corpus.h"
 #include "trainer.h"
 
@@ -37,11 +36,14 @@ elman_status el_shards_create(elman_trainer *t)
     const elman_train_desc *const d = &t->desc;
     el_shards *const s = &t->shards;
     const int64_t P = t->lm->net.views.total;
-    s->count = d->shards;
-    s->rows = d->batch / d->shards;
     elman_status status =
-        el_lm_tape_create(t->lm, d->steps, s->rows, false, &s->tape);
-    if (!status && t->state && s->count > 1)
+        el_group_create(c, d->ranks, P, t->lm->net.k->size, &s->group);
+    s->count = d->shards / s->group.count;
+    s->first = s->group.rank * s->count;
+    s->rows = d->batch / d->shards;
+    if (!status)
+        status = el_lm_tape_create(t->lm, d->steps, s->rows, false, &s->tape);
+    if (!status && t->state && d->shards > 1)
         status = el_lm_state_create(t->lm, s->rows, &s->state);
     if (status)
         return status;
@@ -51,7 +53,7 @@ elman_status el_shards_create(elman_trainer *t)
             return ELMAN_ENOMEM;
     t->grad = s->waiting[0];
     el_plan p = {.context = c, .allocate = true};
-    plan_tokens(&p, d->steps, d->batch, s);
+    plan_tokens(&p, d->steps, s->count * s->rows, s);
     return p.failed ? ELMAN_ENOMEM : ELMAN_OK;
 }
 
@@ -59,6 +61,7 @@ void el_shards_free(elman_trainer *t)
 {
     const elman_context *const c = t->context;
     el_shards *const s = &t->shards;
+    el_group_free(&s->group);
     el_lm_tape_free(s->tape);
     el_lm_state_free(s->state);
     for (int i = 0; i < s->levels; ++i)
@@ -75,7 +78,8 @@ elman_status el_shards_read(elman_trainer *t, int64_t epoch, int64_t update)
     const el_shards *const s = &t->shards;
     const int64_t T = t->desc.steps;
     for (int64_t b = 0; b < s->count * s->rows; ++b) {
-        const int64_t first = el_pieces_first(&t->pieces, epoch, update, b);
+        const int64_t first =
+            el_pieces_first(&t->pieces, epoch, update, s->first * s->rows + b);
         const elman_status status = el_text_read(t->text, first, T + 1, s->row);
         if (status)
             return status;
@@ -130,16 +134,38 @@ static void move_state(const elman_trainer *t, int64_t first, bool back)
 
 /* ---- The gradient ---------------------------------------------------------*/
 
-static elman_lm_batch batch_of(const elman_trainer *t, int64_t shard)
+elman_status el_shards_collect(elman_trainer *t)
+{
+    el_group *const g = &t->shards.group;
+    elman_lm_state *const whole = t->state;
+    if (!whole)
+        return ELMAN_OK;
+    const int64_t size = (int64_t)t->lm->net.k->size;
+    const int64_t L = t->lm->desc.layers, R = g->count;
+    const int64_t ids = el_lm_state_ids_count(whole);
+    const int64_t planes = ids / t->desc.batch;
+    elman_status s = el_group_gather(
+        g, whole->state.h, L, el_lm_state_h_count(whole) / (L * R) * size);
+    if (!s)
+        s = el_group_gather(g, whole->state.c, L,
+                            el_lm_state_c_count(whole) / (L * R) * size);
+    if (!s)
+        s = el_group_gather(g, whole->ids, planes,
+                            t->desc.batch / R * (int64_t)sizeof *whole->ids);
+    return s;
+}
+
+/* Of the shard that is number `own` here. */
+static elman_lm_batch batch_of(const elman_trainer *t, int64_t own)
 {
     const el_shards *const s = &t->shards;
     const int64_t T = t->desc.steps, B = t->desc.batch;
-    const int64_t first = shard * s->rows;
+    const int64_t first = (s->first + own) * s->rows;
     elman_lm_batch batch = ELMAN_LM_BATCH;
     batch.steps = T;
     batch.batch = s->rows;
-    batch.ids = s->ids + first * T;
-    batch.targets = s->targets + first * T;
+    batch.ids = s->ids + own * s->rows * T;
+    batch.targets = s->targets + own * s->rows * T;
     batch.scale =
         t->desc.loss == ELMAN_SUM ? 1 / (double)B : 1 / (double)(T * B);
     batch.train = 1;
@@ -149,19 +175,19 @@ static elman_lm_batch batch_of(const elman_trainer *t, int64_t shard)
     return batch;
 }
 
-void el_shards_look(elman_trainer *t, int64_t shard, elman_lm_state *state)
+void el_shards_look(elman_trainer *t, int64_t own, elman_lm_state *state)
 {
-    const elman_lm_batch batch = batch_of(t, shard);
+    const elman_lm_batch batch = batch_of(t, own);
     double nats;
     el_lm_state_zero(state);
     el_lm_forward(t->lm, t->shards.tape, &batch, state, &nats, NULL);
 }
 
-/* One shard's gradient and loss. */
-static double run_shard(elman_trainer *t, int64_t shard, void *grad)
+/* The gradient and the loss of one shard. */
+static double run_shard(elman_trainer *t, int64_t own, void *grad)
 {
     const el_shards *const s = &t->shards;
-    const elman_lm_batch batch = batch_of(t, shard);
+    const elman_lm_batch batch = batch_of(t, own);
     const int64_t first = batch.first_row;
     double nats;
     if (s->state)
@@ -175,33 +201,8 @@ static double run_shard(elman_trainer *t, int64_t shard, void *grad)
     return nats;
 }
 
-typedef struct addition {
-    const el_kernels *k;
-    char *to;
-    const char *from;
-    int64_t count;
-    int parts;
-} addition;
-
-static void add_part(void *arg, int part)
-{
-    const addition *const a = arg;
-    int64_t from, to;
-    el_share(a->count, 1024, a->parts, part, &from, &to);
-    if (from < to)
-        a->k->add(el_at(a->k, a->to, from), el_at(a->k, a->from, from),
-                  to - from);
-}
-
-static void add_to(const elman_trainer *t, void *to, const void *from,
-                   int64_t count)
-{
-    addition a = {t->lm->net.k, to, from, count,
-                  el_team_parts(t->context->team, 16.0 * (double)count)};
-    el_team_run(t->context->team, a.parts, add_part, &a);
-}
-
-void el_shards_gradient(elman_trainer *t, double *nats)
+/* The tree of the shards that are computed here. */
+static double sum_own(elman_trainer *t)
 {
     const el_shards *const s = &t->shards;
     const int64_t P = t->lm->net.views.total;
@@ -212,9 +213,22 @@ void el_shards_gradient(elman_trainer *t, double *nats)
         losses[last] = run_shard(t, i, s->waiting[last]);
         /* The halves that shard i completes. */
         for (int64_t n = i + 1; n % 2 == 0; n /= 2, --last) {
-            add_to(t, s->waiting[last - 1], s->waiting[last], P);
+            el_add_to(t->context, t->lm->net.k, s->waiting[last - 1],
+                      s->waiting[last], P);
             losses[last - 1] += losses[last];
         }
     }
-    *nats = losses[0];
+    return losses[0];
+}
+
+elman_status el_shards_gradient(elman_trainer *t, elman_status mine,
+                                double *nats)
+{
+    el_shards *const s = &t->shards;
+    *nats = mine ? 0 : sum_own(t);
+    const elman_status status = el_group_total(&s->group, mine, nats);
+    if (status)
+        return status;
+    return el_group_sum(&s->group, t->lm->net.k, t->grad,
+                        t->lm->net.views.total);
 }

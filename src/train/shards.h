@@ -9,18 +9,23 @@
  *   sum(first, n) = sum(first, n/2) + sum(first + n/2, n/2)
  *
  * So do the sums of losses, in double.  With one shard it is the batch's own
- * sum.  Masks are those of the rows in the whole batch. */
+ * sum.  Masks are those of the rows in the whole batch.
+ *
+ * Of R ranks each computes S/R shards that lie side by side, which is a part of
+ * the tree of its own; the sums of these are finished between the ranks. */
 #ifndef EL_SHARDS_H
 #define EL_SHARDS_H
 
 #include "../model/lm.h"
+#include "ranks.h"
 
 /* A sum waits at most once at each level of the tree. */
 enum { EL_SHARD_LEVELS = 26 };
 
 typedef struct el_shards {
-    int64_t count; /* that are summed here */
-    int64_t rows;  /* of each: B/S */
+    el_group group;
+    int64_t first, count; /* that are computed here */
+    int64_t rows;         /* of each: B/S */
     int levels;
     void *waiting[EL_SHARD_LEVELS]; /* [P] each: sums that wait for the half
                                      * that is added to them */
@@ -37,12 +42,17 @@ void el_shards_free(elman_trainer *t);
  * gradient and those that wait do. */
 int64_t el_shards_tokens_bytes(int64_t steps, int64_t batch);
 int64_t el_shards_gradient_bytes(const el_shards *s);
-/* Reads the batch; nothing else changes. */
+/* Reads what is computed here of the batch; nothing else changes. */
 elman_status el_shards_read(elman_trainer *t, int64_t epoch, int64_t update);
-/* The forward pass of one shard alone, from zeros, into a state of its rows,
- * which is there to be looked at. */
-void el_shards_look(elman_trainer *t, int64_t shard, elman_lm_state *state);
-/* The gradient into t->grad; t->state goes on. */
-void el_shards_gradient(elman_trainer *t, double *nats);
+/* The forward pass alone, from zeros, of the shard that is number `own` here,
+ * into a state of its rows, which is there to be looked at. */
+void el_shards_look(elman_trainer *t, int64_t own, elman_lm_state *state);
+/* The gradient into t->grad; the rows of t->state that are computed here go
+ * on.  All ranks call it, with mine where reading failed; nothing is computed
+ * then. */
+elman_status el_shards_gradient(elman_trainer *t, elman_status mine,
+                                double *nats);
+/* All ranks call it: t->state becomes whole everywhere. */
+elman_status el_shards_collect(elman_trainer *t);
 
 #endif

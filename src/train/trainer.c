@@ -128,7 +128,8 @@ void el_trainer_memory(const elman_trainer *t, elman_memory *out)
     *out = (elman_memory){
         .weights = el_network_weights_bytes(&lm->net),
         .packed = el_network_packed_bytes(&lm->net),
-        .gradient = el_shards_gradient_bytes(&t->shards),
+        .gradient = el_shards_gradient_bytes(&t->shards) +
+                    el_group_bytes(&t->shards.group),
         .optimizer =
             el_optimizer_bytes(t->context, &d->optimizer, lm->net.views.total),
         .kept = (int64_t)(el_block_bytes(t->best) + el_block_bytes(t->average) +
@@ -183,7 +184,7 @@ static void show_average(elman_trainer *t, bool show)
     el_lm_pack(t->lm);
 }
 
-static elman_status measure(elman_trainer *t, double *loss)
+static elman_status measure_here(elman_trainer *t, double *loss)
 {
     elman_lm_score score = ELMAN_LM_SCORE;
     elman_text *const text = t->valid ? t->valid : t->text;
@@ -196,6 +197,15 @@ static elman_status measure(elman_trainer *t, double *loss)
     if (!s)
         *loss = score.nats / (double)score.tokens;
     return s;
+}
+
+/* One pass over a text cannot be shared: rank 0 makes it, and tells. */
+static elman_status measure(elman_trainer *t, double *loss)
+{
+    el_group *const g = &t->shards.group;
+    *loss = 0;
+    const elman_status s = g->rank == 0 ? measure_here(t, loss) : ELMAN_OK;
+    return el_group_follow(g, s, loss);
 }
 
 /* Keeps the best weights, and counts validations without improvement. */
@@ -257,9 +267,7 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
         const int64_t piece = c->update % t->pieces.updates;
         double nats;
         elman_status s = el_shards_read(t, epoch, piece);
-        if (s)
-            return s;
-        if (piece == 0) {
+        if (piece == 0 && !s) {
             c->epoch_tokens = 0;
             sums->epoch_nats = 0;
             if (t->state)
@@ -267,7 +275,9 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
         }
         if (t->state)
             el_lm_state_read(t->state, t->carried);
-        el_shards_gradient(t, &nats);
+        s = el_shards_gradient(t, s, &nats);
+        if (s)
+            return s;
         report->lr = learning_rate(t);
         report->loss = nats / (double)tokens;
         report->grad_norm = NAN;
@@ -375,12 +385,50 @@ elman_status el_trainer_note(elman_trainer *t)
     return s;
 }
 
-elman_status el_trainer_save(const elman_trainer *t, const char *path)
+static elman_status save(elman_trainer *t, const char *path)
 {
     /* The note is a part of what is saved; nothing that runs reads it. */
-    const elman_status s = el_trainer_note((elman_trainer *)t);
+    const elman_status s = el_trainer_note(t);
     if (s)
         return s;
     const bool best = t->counters.best_epoch > 0 && !ends_best(t);
     return el_lm_write(t->lm, best ? t->best : t->average, NULL, 0, path, 0);
+}
+
+elman_status el_trainer_save(elman_trainer *t, const char *path)
+{
+    el_group *const g = &t->shards.group;
+    return el_group_agree(g, g->rank == 0 ? save(t, path) : ELMAN_OK);
+}
+
+elman_status el_trainer_checkpoint(elman_trainer *t, const char *path,
+                                   int64_t mark)
+{
+    el_group *const g = &t->shards.group;
+    elman_status s = el_shards_collect(t);
+    if (s)
+        return s;
+    if (g->rank == 0)
+        s = el_checkpoint_write(t, path, mark);
+    return el_group_agree(g, s);
+}
+
+elman_status el_trainer_meet(const elman_context *context,
+                             const elman_ranks *ranks, elman_status mine,
+                             elman_trainer **trainer)
+{
+    el_group g;
+    elman_status s = el_group_create(context, ranks, 0, 1, &g);
+    if (!s && g.ranks)
+        s = el_group_compare(&g, mine,
+                             mine ? 0 : el_checkpoint_fingerprint(*trainer),
+                             "texts, options or checkpoints");
+    else if (!s)
+        s = mine;
+    el_group_free(&g);
+    if (s && !mine) {
+        el_trainer_free(*trainer);
+        *trainer = NULL;
+    }
+    return s;
 }

@@ -62,7 +62,14 @@ elman_status el_trainer_step(elman_trainer *trainer,
                              elman_train_report *report);
 /* All but the total. */
 void el_trainer_memory(const elman_trainer *trainer, elman_memory *out);
-elman_status el_trainer_save(const elman_trainer *trainer, const char *path);
+elman_status el_trainer_save(elman_trainer *trainer, const char *path);
+elman_status el_trainer_checkpoint(elman_trainer *trainer, const char *path,
+                                   int64_t mark);
+/* Every rank calls it with what making or bringing back its trainer gave; fails
+ * on all where that failed on one, or where they are not of one run. */
+elman_status el_trainer_meet(const elman_context *context,
+                             const elman_ranks *ranks, elman_status mine,
+                             elman_trainer **trainer);
 
 elman_status el_checkpoint_write(const elman_trainer *trainer, const char *path,
                                  int64_t mark);
@@ -74,6 +81,8 @@ elman_status el_checkpoint_resume(const elman_context *context,
 elman_status el_checkpoint_describe(const elman_context *context,
                                     const char *path, elman_train_desc *desc,
                                     elman_vocab **vocab);
+/* Of all that trainers of one run have in common. */
+uint64_t el_checkpoint_fingerprint(const elman_trainer *trainer);
 /* Tells the model how it was trained so far. */
 elman_status el_trainer_note(elman_trainer *trainer);
 

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/* test_ranks.c - a run of training that is shared by ranks, which are threads
+ * here: each has a context, texts and a trainer of its own, and reaches the
+ * others through elman_ranks alone. */
+#ifndef _XOPEN_SOURCE
+#define _XOPEN_SOURCE 700 /* mkdtemp, barriers */
+#endif
+#include <stdbool.h>
+
+#include "support/expect.h"
+#include "support/variants.h"
+#include "test_folder.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { TOKENS = 4000, MOST = 8, UPDATES = 5 };
+
+/* ---- Ranks that are threads ----------------------------------------------*/
+
+typedef struct hub {
+    pthread_barrier_t all;
+    const char *send[MOST];
+    const int64_t *first[MOST];
+    char *block[MOST];
+} hub;
+
+typedef struct rank {
+    hub *hub;
+    elman_ranks ranks;
+    elman_train_desc desc;
+    const char *text, *checkpoint; /* checkpoint NULL: a new run */
+    int64_t updates;               /* that are made here */
+    int breaks; /* calls until the others are lost; 0: never */
+    bool spoil; /* the text is cut off when the trainer has been made */
+    /* What became of it. */
+    elman_status status;
+    char sentence[256];
+    double loss[UPDATES];
+    double valid;
+} rank;
+
+static int lost(rank *r)
+{
+    return r->breaks > 0 && --r->breaks == 0;
+}
+
+static int exchange(void *user, const void *send, const int64_t *first,
+                    void *receive)
+{
+    rank *const r = user;
+    hub *const h = r->hub;
+    const int me = r->ranks.rank;
+    const int64_t n = first[me + 1] - first[me];
+    if (lost(r))
+        return 1;
+    h->send[me] = send;
+    h->first[me] = first;
+    pthread_barrier_wait(&h->all);
+    for (int i = 0; i < r->ranks.ranks; ++i)
+        if (n > 0)
+            memcpy((char *)receive + i * n, h->send[i] + h->first[i][me],
+                   (size_t)n);
+    pthread_barrier_wait(&h->all);
+    return 0;
+}
+
+static int gather(void *user, void *block, const int64_t *first)
+{
+    rank *const r = user;
+    hub *const h = r->hub;
+    if (lost(r))
+        return 1;
+    h->block[r->ranks.rank] = block;
+    pthread_barrier_wait(&h->all);
+    for (int i = 0; i < r->ranks.ranks; ++i)
+        if (i != r->ranks.rank && first[i + 1] > first[i])
+            memcpy((char *)block + first[i], h->block[i] + first[i],
+                   (size_t)(first[i + 1] - first[i]));
+    pthread_barrier_wait(&h->all);
+    return 0;
+}
+
+static elman_status make(rank *r, elman_context *context, elman_text *text,
+                         elman_trainer **out)
+{
+    char used[64];
+    if (!r->checkpoint)
+        return elman_trainer_create(context, &r->desc, text, NULL, out);
+    return elman_trainer_resume(context, &r->desc, text, NULL, r->checkpoint,
+                                out, used, sizeof used, NULL);
+}
+
+static elman_status run(rank *r, elman_context *context, elman_text *text)
+{
+    elman_trainer *trainer = NULL;
+    elman_train_report report = ELMAN_TRAIN_REPORT;
+    elman_status s = make(r, context, text, &trainer);
+    if (!s && r->spoil && truncate(r->text, 10) != 0)
+        abort();
+    for (int64_t i = 0; !s && i < r->updates; ++i) {
+        s = elman_trainer_step(trainer, &report);
+        if (!s)
+            r->loss[report.update - 1] = report.loss;
+        r->valid = report.valid_loss;
+    }
+    if (!s)
+        s = elman_trainer_checkpoint(trainer, "checkpoint", 0);
+    if (!s)
+        s = elman_trainer_save(trainer, "model");
+    elman_trainer_destroy(&trainer);
+    return s;
+}
+
+static void *live(void *arg)
+{
+    rank *const r = arg;
+    elman_context *context = make_context(1, NULL);
+    elman_text_desc desc = ELMAN_TEXT_DESC;
+    elman_text *text;
+    desc.paths = &r->text;
+    desc.path_count = 1;
+    if (elman_text_open(context, &desc, &text) != ELMAN_OK)
+        abort();
+    r->status = run(r, context, text);
+    snprintf(r->sentence, sizeof r->sentence, "%s", elman_message());
+    elman_text_close(&text);
+    elman_context_destroy(&context);
+    return NULL;
+}
+
+/* Ranks that are all like the first one; change says in what they are not. */
+static void together(rank *list, int count, rank like,
+                     void (*change)(rank *list))
+{
+    hub h;
+    pthread_t threads[MOST];
+    pthread_barrier_init(&h.all, NULL, (unsigned)count);
+    for (int i = 0; i < count; ++i) {
+        list[i] = like;
+        list[i].hub = &h;
+        list[i].ranks = (elman_ranks)ELMAN_RANKS;
+        list[i].ranks.rank = i;
+        list[i].ranks.ranks = count;
+        list[i].ranks.user = &list[i];
+        list[i].ranks.exchange = exchange;
+        list[i].ranks.gather = gather;
+        list[i].desc.ranks = &list[i].ranks;
+    }
+    if (change)
+        change(list);
+    for (int i = 0; i < count; ++i)
+        if (pthread_create(&threads[i], NULL, live, &list[i]) != 0)
+            abort();
+    for (int i = 0; i < count; ++i)
+        pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&h.all);
+}
+
+/* ---- Runs ----------------------------------------------------------------*/
+
+static void write_text(const char *path)
+{
+    static char letters[TOKENS];
+    uint32_t x = 1;
+    for (int i = 0; i < TOKENS; ++i) {
+        x = x * 1664525 + 1013904223;
+        letters[i] = "abcdefghij "[(x >> 16) % 11];
+    }
+    file_write(path, letters, sizeof letters);
+}
+
+static int begin(void **state)
+{
+    if (folder_setup(state) != 0)
+        return -1;
+    write_text("text");
+    return 0;
+}
+
+static rank usual(void)
+{
+    rank r = {.text = "text", .updates = UPDATES};
+    r.desc = (elman_train_desc)ELMAN_TRAIN_DESC;
+    r.desc.model.cell = ELMAN_CELL_LSTM;
+    r.desc.model.hidden = 13;
+    r.desc.model.layers = 2;
+    r.desc.model.dropout = 0.3;
+    r.desc.optimizer.kind = ELMAN_ADAM;
+    r.desc.optimizer.clip = 0.1;
+    r.desc.schedule.lr = 0.01;
+    r.desc.batch = 16;
+    r.desc.steps = 30;
+    r.desc.updates = UPDATES;
+    r.desc.shards = 8;
+    r.desc.valid_fraction = 0.1;
+    return r;
+}
+
+/* The bytes of a file, compared with those of another run. */
+static void expect_file(const char *path, const char *bytes, size_t size)
+{
+    size_t now_size;
+    char *const now = file_read(path, &now_size);
+    assert_non_null(now);
+    assert_int_equal(now_size, size);
+    assert_memory_equal(now, bytes, size);
+    free(now);
+}
+
+static void check_same(rank like)
+{
+    rank one, list[MOST];
+    size_t size = 0, kept_size = 0;
+    together(&one, 1, like, NULL);
+    assert_int_equal(one.status, ELMAN_OK);
+    char *const model = file_read("model", &size);
+    char *const kept = file_read("checkpoint", &kept_size);
+    for (int count = 2; count <= MOST; count *= 2) {
+        trying("%d ranks", count);
+        together(list, count, like, NULL);
+        for (int i = 0; i < count; ++i) {
+            if (list[i].status)
+                fail_msg("rank %d: %s", i, list[i].sentence);
+            assert_memory_equal(list[i].loss, one.loss, sizeof one.loss);
+            assert_memory_equal(&list[i].valid, &one.valid, sizeof one.valid);
+        }
+        expect_file("model", model, size);
+        expect_file("checkpoint", kept, kept_size);
+    }
+    free(model);
+    free(kept);
+}
+
+static void test_same_bits(void **state)
+{
+    (void)state;
+    rank r = usual();
+    check_same(r);
+    r.desc.sampling = ELMAN_RANDOM;
+    r.desc.average = 0.9;
+    r.desc.valid_fraction = 0;
+    check_same(r);
+    r = usual();
+    r.desc.model = (elman_lm_desc)ELMAN_LM_DESC;
+    r.desc.model.cell = ELMAN_CELL_NONE;
+    r.desc.model.hidden = 5;
+    r.desc.model.context = 3;
+    r.desc.model.embed = 4;
+    check_same(r);
+    r = usual();
+    r.desc.model.cell = ELMAN_CELL_GRU;
+    r.desc.model.dtype = ELMAN_F64;
+    check_same(r);
+}
+
+/* A gradient of more than one segment. */
+static void test_large(void **state)
+{
+    (void)state;
+    rank r = usual();
+    r.desc.model.cell = ELMAN_CELL_ELMAN;
+    r.desc.model.hidden = 4200;
+    r.desc.model.layers = 1;
+    r.desc.steps = 2;
+    r.desc.valid_fraction = 0;
+    r.desc.updates = r.updates = 1;
+    rank one, list[2];
+    size_t size = 0;
+    together(&one, 1, r, NULL);
+    char *const model = file_read("model", &size);
+    assert_true(size > (size_t)1 << 26);
+    together(list, 2, r, NULL);
+    expect_file("model", model, size);
+    free(model);
+}
+
+/* A checkpoint of two ranks, in the middle of carried states, goes on with
+ * four, and with one. */
+static void test_resume(void **state)
+{
+    (void)state;
+    rank like = usual(), list[MOST];
+    size_t size = 0;
+    together(list, 1, like, NULL);
+    char *const model = file_read("model", &size);
+    for (int count = 1; count <= 4; count *= 4) {
+        rank part = like;
+        part.updates = 2;
+        together(list, 2, part, NULL);
+        assert_int_equal(list[0].status, ELMAN_OK);
+        part.checkpoint = "checkpoint";
+        part.updates = UPDATES - 2;
+        together(list, count, part, NULL);
+        if (list[0].status)
+            fail_msg("%s", list[0].sentence);
+        expect_file("model", model, size);
+    }
+    free(model);
+}
+
+/* ---- Failures ------------------------------------------------------------*/
+
+static void expect_all(const rank *list, int count, elman_status status,
+                       const char *word)
+{
+    for (int i = 0; i < count; ++i) {
+        if (list[i].status != status || !strstr(list[i].sentence, word))
+            fail_msg("rank %d: %s: %s", i, elman_status_name(list[i].status),
+                     list[i].sentence);
+    }
+}
+
+static void change_rate(rank *list)
+{
+    list[3].desc.schedule.lr = 0.02;
+}
+
+static void change_text(rank *list)
+{
+    file_write_text("other", "abcdefghij ");
+    list[1].text = "other";
+}
+
+static void spoil_text(rank *list)
+{
+    write_text("spoiled");
+    list[2].text = "spoiled";
+    list[2].spoil = true;
+}
+
+static void break_off(rank *list)
+{
+    for (int i = 0; i < 4; ++i)
+        list[i].breaks = 9;
+}
+
+static void test_failures(void **state)
+{
+    (void)state;
+    rank list[MOST], r = usual();
+    together(list, 4, r, change_rate);
+    expect_all(list, 4, ELMAN_EMISMATCH, "rank 3 has other");
+    together(list, 4, r, change_text);
+    expect_all(list, 4, ELMAN_ETEXT, "tokens to validate on");
+    together(list, 4, r, spoil_text);
+    expect_all(list, 4, list[2].status, "spoiled: ");
+    assert_int_not_equal(list[0].status, ELMAN_OK);
+    together(list, 4, r, break_off);
+    expect_all(list, 4, ELMAN_EIO, "other ranks cannot be reached");
+    r.checkpoint = "nowhere";
+    together(list, 4, r, NULL);
+    expect_all(list, 4, ELMAN_EIO, "nowhere");
+}
+
+static void leave_out(rank *list)
+{
+    list[0].ranks.gather = NULL;
+    list[1].ranks.struct_size = 0;
+}
+
+static void outside(rank *list)
+{
+    list[0].ranks.rank = 2;
+    list[1].ranks.ranks = 16;
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    rank list[MOST];
+    together(list, 2, usual(), leave_out);
+    expect_all(list, 2, ELMAN_EINVAL, "elman_ranks");
+    together(list, 2, usual(), outside);
+    expect_all(list, 2, ELMAN_EINVAL, "this is rank");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_bits), cmocka_unit_test(test_large),
+        cmocka_unit_test(test_resume),    cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_refused),
+    };
+    return cmocka_run_group_tests(tests, begin, folder_teardown);
+}
