@@ -6,6 +6,7 @@
 #                     needs, and ONNX Runtime, to compare with; deps-torch:
 #                     PyTorch, likewise; deps-peers: what `make bench` compares
 #                     with
+#   make deps-mpi     installs Open MPI, for training on many machines
 #   make deps-cross   installs compiler and emulator for 64-bit ARM: then
 #                     `make test` compares with it, and `cmake --preset
 #                     aarch64` builds for it
@@ -45,7 +46,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 configure = @sh tools/configure.sh $(1)
 build = cmake --build build/$(1) --parallel $(JOBS) --target $(2)
 
-.PHONY: programs deps deps-torch deps-onnx deps-peers deps-cross deps-python python \
+.PHONY: programs deps deps-torch deps-onnx deps-peers deps-mpi deps-cross deps-python python \
 	demo test exhaustive lint fuzz bench install uninstall deb clean
 .NOTPARALLEL:
 
@@ -76,6 +77,11 @@ deps-onnx:
 
 deps-peers: deps-torch deps-onnx
 	$(SUDO) apt-get install --yes --no-install-recommends libdnnl-dev
+
+deps-mpi:
+	$(SUDO) apt-get update
+	$(SUDO) apt-get install --yes --no-install-recommends libopenmpi-dev \
+		openmpi-bin
 
 deps-cross:
 	@sh tools/deps-cross.sh

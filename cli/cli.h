@@ -41,12 +41,19 @@ int complain_library(void);
 int complain_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* From here on sentences are kept, and then the last one is told, or dropped if
+ * nobody asks for it. */
+void complaints_keep(void);
+void complaints_tell(int rank);
+
 /* ---- Input and output ----------------------------------------------------*/
 
 /* The path to open for an operand: itself, or for "-" that of a file without a
  * name that holds all of stdin.  NULL, with the sentence written, if that
  * failed; stdin can be read only once. */
 const char *input_path(const char *operand);
+/* From here on what rank 0 reads of stdin is what all ranks read. */
+void input_share(const elman_ranks *ranks);
 
 /* Sends out what stdout holds by now; FAILED, with the sentence written once,
  * if any of the results was lost. */

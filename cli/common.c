@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* common.c - sentences, stdin, stdout, the context and the clock. */
 #include "cli.h"
+#include "ranks.h"
 
 #include <errno.h>
 #include <math.h>
@@ -35,11 +36,32 @@ static void put_sentence(const char *text)
     put_printable(text);
 }
 
+/* The last sentence of a process that does not speak for itself. */
+static int keeping;
+static char kept[4096];
+
+void complaints_keep(void)
+{
+    keeping = 1;
+}
+
+void complaints_tell(int rank)
+{
+    keeping = 0;
+    if (kept[0] != '\0')
+        complain("rank %d: %s", rank, kept);
+    kept[0] = '\0';
+}
+
 static void put_line(const char *command, const char *format, va_list list)
 {
     char sentence[4096];
 
     vsnprintf(sentence, sizeof sentence, format, list);
+    if (keeping) {
+        memcpy(kept, sentence, sizeof kept);
+        return;
+    }
     fputs("elman: ", stderr);
     if (command != NULL)
         fprintf(stderr, "%s: ", command);
@@ -74,17 +96,49 @@ int complain_usage(const char *command, const char *format, ...)
 
 /* ---- stdin ---------------------------------------------------------------*/
 
+/* Who shares what stands on stdin; NULL: nobody. */
+static const elman_ranks *sharing;
+
+void input_share(const elman_ranks *ranks)
+{
+    sharing = ranks;
+}
+
+/* The next bytes of stdin, which rank 0 alone has where it is shared; errno is
+ * set where their number is below 0. */
+static ssize_t read_stdin(char *block, size_t room)
+{
+    const int reads = sharing == NULL || sharing->rank == 0;
+    struct {
+        int64_t size;
+        int64_t error;
+    } word = {0, 0};
+
+    if (reads) {
+        do {
+            word.size = read(STDIN_FILENO, block, room);
+        } while (word.size < 0 && errno == EINTR);
+        word.error = errno;
+    }
+    if (sharing != NULL &&
+        (ranks_spread(sharing, &word, sizeof word) != DONE ||
+         (word.size > 0 && ranks_spread(sharing, block, word.size) != DONE))) {
+        errno = EIO;
+        return -1;
+    }
+    errno = (int)word.error;
+    return (ssize_t)word.size;
+}
+
 /* Copies all of stdin to file; 0, or errno. */
 static int copy_stdin(int file)
 {
     static char block[1 << 16];
 
     for (;;) {
-        const ssize_t size = read(STDIN_FILENO, block, sizeof block);
+        const ssize_t size = read_stdin(block, sizeof block);
         if (size == 0)
             return 0;
-        if (size < 0 && errno == EINTR)
-            continue;
         if (size < 0)
             return errno;
         for (ssize_t done = 0; done < size;) {

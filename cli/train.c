@@ -2,6 +2,7 @@
 /* train.c - `elman train`: texts in, a model file out. */
 #include "cli.h"
 #include "progress.h"
+#include "ranks.h"
 #include "recipe.h"
 #include "runlog.h"
 
@@ -20,6 +21,7 @@ typedef struct run {
     arguments args;
     const char **texts; /* paths to open */
     char *checkpoint;   /* where a checkpoint goes, asked for or not */
+    elman_ranks ranks;  /* rank 0 alone writes, and speaks */
 
     elman_context *context;
     elman_vocab *vocab; /* the checkpoint's; NULL for a new run */
@@ -45,14 +47,15 @@ static void on_signal(int number)
     signal(SIGTERM, SIG_DFL);
 }
 
-static void catch_signals(void)
+/* mpirun passes SIGUSR1 on to its ranks, and ends them for the other two. */
+static void catch_signals(int ranks)
 {
-    const int numbers[] = {SIGINT, SIGTERM};
+    const int numbers[] = {SIGINT, SIGTERM, SIGUSR1};
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     struct sigaction before;
 
     sigemptyset(&action.sa_mask);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < (ranks > 1 ? 3 : 2); i++)
         if (sigaction(numbers[i], NULL, &before) == 0 &&
             before.sa_handler != SIG_IGN)
             sigaction(numbers[i], &action, NULL);
@@ -305,6 +308,7 @@ static int make_trainer(run *r)
     elman_train_desc desc;
 
     recipe_describe(&r->recipe, &desc);
+    desc.ranks = &r->ranks;
     return r->recipe.resume == NULL ? start(r, &desc) : go_on(r, &desc);
 }
 
@@ -371,6 +375,11 @@ static void put_word(command_text *c, const char *word)
 /* The command that goes on where this run stands. */
 static void resume_command(const run *r, command_text *c)
 {
+    if (r->ranks.ranks > 1) {
+        char start[64];
+        snprintf(start, sizeof start, "mpirun -n %d", r->ranks.ranks);
+        put(c, start);
+    }
     put_word(c, program_name);
     put_word(c, r->argv[0]);
     put_word(c, "--resume");
@@ -452,16 +461,23 @@ static int advance(run *r)
     return DONE;
 }
 
+/* How an update left a rank, the worst last. */
+enum { GOING, ENDING, BROKEN };
+
 static int train(run *r)
 {
     const int64_t total = elman_trainer_total_updates(r->trainer);
 
     progress_start(&r->progress, r->recipe.quiet, total, r->recipe.epochs);
-    catch_signals();
+    catch_signals(r->ranks.ranks);
     while (!r->last.done) {
-        if (advance(r) != DONE)
-            return FAILED;
-        if (interrupted && !r->last.done && r->last.update < total)
+        const int status = advance(r);
+        const int most = ranks_most(&r->ranks, status != DONE ? BROKEN
+                                               : interrupted  ? ENDING
+                                                              : GOING);
+        if (most == BROKEN)
+            return ranks_follow(status);
+        if (most == ENDING && !r->last.done && r->last.update < total)
             return stop(r);
     }
     progress_end(&r->progress);
@@ -510,7 +526,7 @@ end:
 
 static int save(const run *r)
 {
-    if (strcmp(r->recipe.output, "-") == 0)
+    if (strcmp(r->recipe.output, "-") == 0 && r->ranks.rank == 0)
         return save_to_stdout(r);
     if (elman_trainer_save(r->trainer, r->recipe.output) != ELMAN_OK)
         return complain_library();
@@ -564,6 +580,8 @@ static void print_json(const run *r)
     json_int(&j, "best_epoch", last->best_epoch);
     json_bool(&j, "stopped_early", stopped_early(r));
     json_int(&j, "skipped_updates", last->skipped_updates);
+    json_int(&j, "shards", r->recipe.shards);
+    json_int(&j, "ranks", r->ranks.ranks);
     json_real(&j, "seconds", progress_seconds(&r->progress));
     json_close(&j, '}');
     putchar('\n');
@@ -582,35 +600,96 @@ static void finish(run *r)
     arguments_free(&r->args);
 }
 
-static int run_train(run *r)
+/* Everything but rank 0 is silent, and writes nothing. */
+static void be_quiet(recipe *c)
+{
+    c->quiet = 1;
+    c->json = 0;
+    c->log = NULL;
+}
+
+static int connect(run *r)
+{
+    recipe *c = &r->recipe;
+
+    if (ranks_begin(&r->ranks) != DONE)
+        return FAILED;
+    if (r->ranks.ranks > 1)
+        input_share(&r->ranks);
+    if (r->ranks.rank > 0)
+        be_quiet(c);
+    return context_open(c->threads > 0 ? c->threads : r->ranks.cores, c->isa,
+                        &r->context);
+}
+
+static int check_ranks(const run *r)
+{
+    const int ranks = r->ranks.ranks;
+
+    if (r->recipe.shards % ranks == 0)
+        return DONE;
+    return complain_usage(recipe_grammar.command,
+                          "%d processes cannot share %lld shard%s evenly "
+                          "(--shards says how many there are)",
+                          ranks, (long long)r->recipe.shards,
+                          r->recipe.shards == 1 ? "" : "s");
+}
+
+/* Everything up to the first update. */
+static int prepare(run *r)
 {
     const recipe *c = &r->recipe;
-    int status = recipe_complete(&r->recipe, &r->args);
+    int status = DONE;
 
-    if (status == DONE)
-        status = context_open(c->threads, c->isa, &r->context);
-    if (status == DONE && c->resume != NULL)
+    if (c->resume != NULL)
         status = recall(r);
     if (status == DONE)
+        status = check_ranks(r);
+    if (status == DONE && r->ranks.rank == 0)
         status = check_places(r);
     if (status == DONE)
         status = name_checkpoint(r);
+    /* Who reads from stdin waits for the others, or for rank 0. */
+    status = ranks_agree(&r->ranks, status);
     if (status == DONE)
         status = open_texts(r);
     if (status == DONE)
         status = judge_vocab(r);
     if (status == DONE)
         status = check_vocab(r);
+    status = ranks_agree(&r->ranks, status);
     if (status == DONE)
         status = make_trainer(r);
     if (status == DONE)
         status = runlog_open(&r->log, c->log, r->mark);
     r->log.shards = c->shards;
-    r->log.ranks = 1;
-    if (status == DONE)
+    r->log.ranks = r->ranks.ranks;
+    return ranks_agree(&r->ranks, status);
+}
+
+static void introduce(const run *r)
+{
+    elman_machine machine = ELMAN_MACHINE;
+
+    if (r->ranks.ranks == 1 || r->recipe.quiet)
+        return;
+    elman_context_machine(r->context, &machine);
+    fprintf(stderr, "%d ranks, %lld shards; %d thread%s in rank 0\n",
+            r->ranks.ranks, (long long)r->recipe.shards, machine.threads,
+            machine.threads == 1 ? "" : "s");
+}
+
+static int run_train(run *r)
+{
+    const recipe *c = &r->recipe;
+    int status = prepare(r);
+
+    if (status == DONE) {
+        introduce(r);
         status = train(r);
+    }
     if (status == DONE)
-        status = runlog_close(&r->log);
+        status = ranks_agree(&r->ranks, runlog_close(&r->log));
     if (status == DONE)
         status = save(r);
     if (status == DONE && !c->quiet)
@@ -623,12 +702,21 @@ static int run_train(run *r)
 int cmd_train(int argc, char **argv)
 {
     run r = {.argc = argc, .argv = argv, .mark = -1, .kept_update = -1};
-    int status = options_read(&recipe_grammar, argc, argv, &r.recipe, &r.args);
 
+    ranks_look();
+    int status = options_read(&recipe_grammar, argc, argv, &r.recipe, &r.args);
     if (status != OPTIONS_READ)
         return status;
+    r.ranks = (elman_ranks)ELMAN_RANKS;
     r.last = (elman_train_report)ELMAN_TRAIN_REPORT;
-    status = run_train(&r);
+    status = recipe_complete(&r.recipe, &r.args);
+    if (status == DONE) {
+        status = connect(&r);
+        if (status == DONE)
+            status = run_train(&r);
+        finish(&r);
+        return ranks_end(&r.ranks, status);
+    }
     finish(&r);
     return status;
 }

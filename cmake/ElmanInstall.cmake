@@ -57,6 +57,11 @@ if(TARGET elman-cli)
           COMPONENT program)
 endif()
 
+# The wing is a package of its own, so that the command's has no MPI.
+if(TARGET elman-mpi)
+  install(TARGETS elman-mpi LIBRARY DESTINATION ${wing_dir} COMPONENT mpi)
+endif()
+
 # Manual pages are made of the documentation by sh and awk, which every machine
 # has that is built on.
 file(GLOB man_sources CONFIGURE_DEPENDS tools/man*)

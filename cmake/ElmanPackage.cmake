@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Debian packages, by CPack: elman (the command), libelmanX and libelman-dev.
+# Debian packages, by CPack: elman (the command), libelmanX, libelman-dev and,
+# where MPI was found, elman-mpi (its wing).
 # `make deb` builds them for /usr; what they depend on is what dpkg-shlibdeps
 # finds in the programs.
 set(CPACK_GENERATOR DEB)
@@ -9,6 +10,9 @@ set(CPACK_PACKAGE_CONTACT "The elman authors <elman@example.org>")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_COMPONENTS_ALL program library develop)
+if(TARGET elman-mpi)
+  list(APPEND CPACK_COMPONENTS_ALL mpi)
+endif()
 set(CPACK_COMPONENTS_GROUPING IGNORE)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
@@ -45,6 +49,10 @@ elman_package(library libelman${elman_soversion} libs
 elman_package(develop libelman-dev libdevel
     "These are the header, the static library, and the files by which
 pkg-config and CMake find them.")
+elman_package(mpi elman-mpi science
+    "With this the command trains on many machines, under mpirun or srun.")
+set(CPACK_DEBIAN_MPI_PACKAGE_SHLIBDEPS ${shlibdeps})
+set(CPACK_DEBIAN_MPI_PACKAGE_DEPENDS "elman (= ${PROJECT_VERSION}-1)")
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ${shlibdeps})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SHLIBDEPS ${shlibdeps})
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ${shlibdeps})

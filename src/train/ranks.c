@@ -97,7 +97,9 @@ static elman_status blame(el_group *g)
     if (s)
         return s;
     sentence[SENTENCE - 1] = '\0';
-    return el_fail(status, "%s", sentence);
+    if (from == 0)
+        return el_fail(status, "%s", sentence);
+    return el_fail(status, "rank %d: %s", from, sentence);
 }
 
 static elman_status say(el_group *g, elman_status mine, uint64_t value)
