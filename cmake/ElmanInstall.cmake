@@ -5,7 +5,8 @@
 #
 # Components, for packages (ElmanPackage.cmake): `program` is the command with
 # its manual and what bash completes, `library` what a program needs that runs,
-# `develop` what one needs that is compiled.
+# `develop` what one needs that is compiled, `mpi` the command's wing for many
+# machines.
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/elman)

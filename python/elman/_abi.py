@@ -306,6 +306,7 @@ class TrainDesc(Struct):
         ("average", c_double),
         ("shards", c_int64),
         ("on_nonfinite", c_int),
+        ("ranks", c_void_p),
     ]
 
 

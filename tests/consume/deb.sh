@@ -17,7 +17,9 @@ version=$(awk '/define ELMAN_VERSION_(MAJOR|MINOR|PATCH)/ {
 quietly cpack --config "$ELMAN_BUILD/CPackConfig.cmake" -B "$WORK/packages"
 library=$(basename packages/libelman[0-9]*.deb)
 library=${library%%_*}
-for package in elman "$library" libelman-dev; do
+all="elman $library libelman-dev"
+[ ! -e "$ELMAN_BUILD/libelman-mpi.so" ] || all="$all elman-mpi"
+for package in $all; do
     file=$(echo packages/"$package"_"$version"-1_*.deb)
     [ -f "$file" ] || fail "there is no $package: $(ls packages)"
     dpkg-deb -c "$file" >"$package".list
@@ -28,7 +30,8 @@ for package in elman "$library" libelman-dev; do
     grep -q "/share/doc/$package/copyright$" "$package".list ||
         fail "$package does not say who may copy it"
 done
-[ "$(find packages -maxdepth 1 -name '*.deb' | wc -l)" -eq 3 ] ||
+[ "$(find packages -maxdepth 1 -name '*.deb' | wc -l)" -eq \
+    "$(echo "$all" | wc -w)" ] ||
     fail "$(ls packages)"
 
 # holds PACKAGE PATTERN..., and no other package does.
@@ -58,6 +61,15 @@ field() {
 field elman Depends 'libc6 ('
 field "$library" Depends 'libc6 ('
 field libelman-dev Depends "^$library (= $version-1)$"
+dpkg-deb -f packages/elman_*.deb Depends | grep mpi &&
+    fail 'the command depends on MPI'
+case $all in
+*elman-mpi)
+    holds elman-mpi '/elman/libelman-mpi\.so$'
+    field elman-mpi Depends "elman (= $version-1)"
+    field elman-mpi Depends libopenmpi
+    ;;
+esac
 if readelf -d unpacked/usr/bin/elman | grep -q 'NEEDED.*libzip'; then
     field elman Depends libzip
     field libelman-dev Recommends libzip-dev
