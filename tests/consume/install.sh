@@ -37,6 +37,8 @@ list dest/opt/e | cmp - files || fail 'DESTDIR has other files'
     for command in bench convert eval info run sample train; do
         echo "share/man/man1/elman-$command.1"
     done
+    [ ! -e "$ELMAN_BUILD/libelman-mpi.so" ] ||
+        echo "$lib/elman/libelman-mpi.so"
     echo bin/elman
     echo include/elman.h
     echo share/bash-completion/completions/elman
