@@ -314,11 +314,13 @@ static int make_trainer(run *r)
 
 /* ---- The run -------------------------------------------------------------*/
 
+/* All ranks call it, as they call the trainer, so that one that cannot must
+ * tell the others before. */
 static int write_checkpoint(run *r)
 {
     int64_t mark;
 
-    if (runlog_mark(&r->log, &mark) != DONE)
+    if (ranks_agree(&r->ranks, runlog_mark(&r->log, &mark)) != DONE)
         return FAILED;
     if (elman_trainer_checkpoint(r->trainer, r->checkpoint, mark) != ELMAN_OK)
         return complain_library();
@@ -430,7 +432,7 @@ static int stop(run *r)
                     command.text);
 }
 
-/* One update with all that follows from it. */
+/* One update, and its line. */
 static int advance(run *r)
 {
     elman_train_report report = ELMAN_TRAIN_REPORT;
@@ -456,8 +458,6 @@ static int advance(run *r)
                      (double)tokens / (now_seconds() - begin)) != DONE)
         return FAILED;
     progress_update(&r->progress, &report, tokens);
-    if (checkpoint_due(r) && write_checkpoint(r) != DONE)
-        return FAILED;
     return DONE;
 }
 
@@ -477,7 +477,11 @@ static int train(run *r)
                                                               : GOING);
         if (most == BROKEN)
             return ranks_follow(status);
-        if (most == ENDING && !r->last.done && r->last.update < total)
+        if (r->last.done)
+            break;
+        if (checkpoint_due(r) && write_checkpoint(r) != DONE)
+            return FAILED;
+        if (most == ENDING && r->last.update < total)
             return stop(r);
     }
     progress_end(&r->progress);

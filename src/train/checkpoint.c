@@ -179,13 +179,9 @@ static void add_tensor(tensor_list *to, const char *name, elman_dtype dtype,
                                            .data = data};
 }
 
-elman_status el_checkpoint_write(const elman_trainer *t, const char *path,
-                                 int64_t mark)
+static void numbers_out(const elman_trainer *t, int64_t mark, int64_t *integers,
+                        double *reals)
 {
-    const elman_dtype dtype = t->lm->net.k->dtype;
-    const int64_t P = t->lm->net.views.total;
-    int64_t integers[ALL_INTEGERS];
-    double reals[ALL_REALS];
     options_out(&t->desc, integers, reals);
     memcpy(integers + INTEGERS, &t->counters, sizeof t->counters);
     memcpy(reals + REALS, &t->sums, sizeof t->sums);
@@ -194,6 +190,16 @@ elman_status el_checkpoint_write(const elman_trainer *t, const char *path,
     extras[1] = (int64_t)el_text_fingerprint(t->text);
     extras[2] = t->valid ? (int64_t)el_text_fingerprint(t->valid) : 0;
     extras[3] = mark;
+}
+
+elman_status el_checkpoint_write(const elman_trainer *t, const char *path,
+                                 int64_t mark)
+{
+    const elman_dtype dtype = t->lm->net.k->dtype;
+    const int64_t P = t->lm->net.views.total;
+    int64_t integers[ALL_INTEGERS];
+    double reals[ALL_REALS];
+    numbers_out(t, mark, integers, reals);
 
     tensor_list more = {.count = 0};
     add_tensor(&more, "trainer.integers", ELMAN_I64, ALL_INTEGERS, integers);
@@ -223,14 +229,9 @@ uint64_t el_checkpoint_fingerprint(const elman_trainer *t)
     const size_t bytes = (size_t)t->lm->net.views.total * t->lm->net.k->size;
     const void *const blocks[] = {t->lm->net.weights, t->optimizer->m,
                                   t->optimizer->v, t->average};
-    int64_t integers[INTEGERS + COUNTERS + 3];
-    double reals[REALS];
-    options_out(&t->desc, integers, reals);
-    memcpy(integers + INTEGERS, &t->counters, sizeof t->counters);
-    int64_t *const extras = integers + INTEGERS + COUNTERS;
-    extras[0] = t->optimizer->steps;
-    extras[1] = (int64_t)el_text_fingerprint(t->text);
-    extras[2] = t->valid ? (int64_t)el_text_fingerprint(t->valid) : 0;
+    int64_t integers[ALL_INTEGERS];
+    double reals[ALL_REALS];
+    numbers_out(t, 0, integers, reals);
     uint64_t crc = el_crc64(0, integers, sizeof integers);
     crc = el_crc64(crc, reals, sizeof reals);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; ++i)

@@ -304,6 +304,32 @@ static void test_resume(void **state)
 
 /* ---- Failures ------------------------------------------------------------*/
 
+/* Where it began is looked for in the rows of all. */
+static void test_not_finite(void **state)
+{
+    (void)state;
+    rank one, list[MOST], r = usual();
+    r.desc.model.cell = ELMAN_CELL_ELMAN;
+    r.desc.model.activation = ELMAN_RELU;
+    r.desc.optimizer.kind = ELMAN_SGD;
+    r.desc.optimizer.clip = 0;
+    r.desc.schedule.lr = 1e30;
+    for (int random = 0; random < 2; ++random) {
+        r.desc.sampling = random ? ELMAN_RANDOM : ELMAN_SEQUENTIAL;
+        r.desc.on_nonfinite = ELMAN_NONFINITE_STOP;
+        together(&one, 1, r, NULL);
+        assert_int_equal(one.status, ELMAN_ENONFINITE);
+        together(list, 4, r, NULL);
+        for (int i = 0; i < 4; ++i) {
+            assert_int_equal(list[i].status, ELMAN_ENONFINITE);
+            assert_string_equal(list[i].sentence, one.sentence);
+        }
+        r.desc.on_nonfinite = ELMAN_NONFINITE_SKIP;
+        r.desc.valid_fraction = 0;
+        check_same(r);
+    }
+}
+
 static void expect_all(const rank *list, int count, elman_status status,
                        const char *word)
 {
@@ -382,8 +408,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_bits), cmocka_unit_test(test_large),
-        cmocka_unit_test(test_resume),    cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_resume),    cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_failures),  cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, begin, folder_teardown);
 }
