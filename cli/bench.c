@@ -11,6 +11,7 @@
  * direction, G gates; three times that for training. */
 #include "bench.h"
 #include "cli.h"
+#include "dtype.h"
 #include "options.h"
 
 #include <stdlib.h>
@@ -27,8 +28,8 @@ typedef struct bench_options {
 static const option table[] = {
     {OPTION_TEXT, 0, "workload", AT(workload), "NAME",
      .help = "only this one (default: all but `lengths`)"},
-    {OPTION_CHOICE, 0, "dtype", AT(dtype), .choices = "f32|f64",
-     .later = "bf16", .initial = "f32", .help = "arithmetic"},
+    {OPTION_CHOICE, 0, "dtype", AT(dtype), .choices = DTYPE_CHOICES,
+     .initial = "f32", .help = "arithmetic"},
     {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
      .help = "threads (default: all cores)"},
     {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",
@@ -269,7 +270,7 @@ void bench_row(const bench_print *p, const char *name, double seconds,
 
     printf(p->tsv ? "%s\t%s\t%d\t%.3f\t%.2f\t%.2f\t%.3f"
                   : "%-8s %-5s %7d %12.3f %9.2f %9.1f %9.2f",
-           name, p->dtype == ELMAN_F64 ? "f64" : "f32", p->threads,
+           name, dtype_name(p->dtype), p->threads,
            seconds * 1e6, gflops, 100 * gflops / p->ceiling,
            (double)bytes / 1048576);
     for (int i = 0; i < count; i++)
@@ -283,14 +284,14 @@ static int bench_one(elman_context *context, const bench_options *o,
 {
     bench b;
     double median;
-    int status = bench_make(&b, context, w, (elman_dtype)o->dtype);
+    int status = bench_make(&b, context, w, dtype_chosen(o->dtype));
 
     if (status == DONE)
         status = bench_time(run_once, &b, &median);
     if (status == DONE) {
         if (w->purpose == STEP)
             median /= CALLS_A_RUN;
-        const bench_print p = {o->tsv, (elman_dtype)o->dtype, threads, ceiling};
+        const bench_print p = {o->tsv, dtype_chosen(o->dtype), threads, ceiling};
         bench_row(&p, w->name, median, flops(w), b.bytes, NULL, 0);
     }
     bench_free(&b);
@@ -328,7 +329,7 @@ static int bench_all(elman_context *context, const bench_options *o)
         if (o->workload == NULL || strcmp(o->workload, workloads[i].name) == 0)
             status =
                 bench_one(context, o, &workloads[i], machine.threads, ceiling);
-    const bench_print p = {o->tsv, (elman_dtype)o->dtype, machine.threads,
+    const bench_print p = {o->tsv, dtype_chosen(o->dtype), machine.threads,
                            ceiling};
     if (status == DONE)
         status = bench_lm(context, &p, o->workload);

@@ -149,9 +149,11 @@ ELMAN_API elman_status elman_context_ceiling(elman_context *context,
 typedef enum elman_dtype {
     ELMAN_F32 = 0,
     ELMAN_F64 = 1,
-    ELMAN_I64 = 2, /* in files only */
-    ELMAN_I32 = 3, /* in files only */
-    ELMAN_U8 = 4,  /* in files only */
+    ELMAN_I64 = 2,  /* in files only */
+    ELMAN_I32 = 3,  /* in files only */
+    ELMAN_U8 = 4,   /* in files only */
+    ELMAN_BF16 = 5, /* of networks: numbers are float, as of ELMAN_F32, and
+                     * products round what they multiply to bfloat16 */
 } elman_dtype;
 
 /* Bytes of one element; 0 for no dtype. */

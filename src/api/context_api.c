@@ -78,6 +78,7 @@ elman_status elman_context_create(const elman_context_desc *desc,
         return s;
     el_cpu_name(first.cpu, sizeof first.cpu);
     first.f32 = el_kernels_f32(first.level);
+    first.bf16 = el_kernels_bf16(first.level);
     first.f64 = el_kernels_f64();
 
     int threads = d.threads < 0 ? el_cpu_cores() : d.threads;

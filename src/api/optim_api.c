@@ -155,8 +155,7 @@ elman_status elman_cross_entropy(elman_context *context,
     s = check_xent(&d, targets);
     if (s)
         return s;
-    const el_kernels *const k =
-        d.dtype == ELMAN_F64 ? context->f64 : context->f32;
+    const el_kernels *const k = el_context_kernels(context, d.dtype);
     double *const losses = el_alloc_array(context, d.rows, sizeof *losses);
     if (!losses)
         return ELMAN_ENOMEM;

@@ -14,11 +14,21 @@ struct elman_context {
     elman_allocator allocator;
     struct el_team *team;
     const struct el_kernels *f32; /* of the level in use */
+    const struct el_kernels *bf16;
     const struct el_kernels *f64; /* always the reference */
     int level;                    /* of enum el_level, in cpu.h */
     char levels[64];              /* all that this machine has */
     char cpu[64];
 };
+
+/* The table that networks of a dtype compute with. */
+static inline const struct el_kernels *
+el_context_kernels(const elman_context *context, elman_dtype dtype)
+{
+    return dtype == ELMAN_F64    ? context->f64
+           : dtype == ELMAN_BF16 ? context->bf16
+                                 : context->f32;
+}
 
 /* Memory aligned to 64 bytes and cleared; NULL with a sentence kept.  Asking
  * for nothing gives a block that may be freed. */

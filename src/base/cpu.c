@@ -11,6 +11,7 @@
 
 #if EL_ARCH_X86
 #include <cpuid.h>
+#include <sys/syscall.h>
 #include <xmmintrin.h>
 #elif !EL_ARCH_ARM64
 #include <fenv.h>
@@ -39,6 +40,44 @@ enum el_level el_cpu_level(void)
     return EL_LEVEL_AVX2;
 #else
     return (enum el_level)(EL_LEVEL_COUNT - 1);
+#endif
+}
+
+#if EL_ARCH_X86
+/* Leaf 7 of cpuid, both of its parts, where there is one. */
+static bool leaf7(unsigned part, unsigned *eax, unsigned *edx)
+{
+    unsigned ebx, ecx;
+    return __get_cpuid_count(7, part, eax, &ebx, &ecx, edx) != 0;
+}
+#endif
+
+/* Intel's own takes twice as long as the multiply-adds that it replaces. */
+bool el_cpu_bf16_dot(void)
+{
+#if EL_ARCH_X86
+    unsigned eax, ebx, ecx, edx;
+    if (el_cpu_level() < EL_LEVEL_AVX512 || !leaf7(1, &eax, &edx) ||
+        !(eax & 1u << 5) || !__get_cpuid(0, &eax, &ebx, &ecx, &edx))
+        return false;
+    return ebx == signature_AMD_ebx;
+#else
+    return false;
+#endif
+}
+
+bool el_cpu_amx(void)
+{
+#if EL_ARCH_X86 && defined(__linux__)
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    const unsigned amx = 1u << 22 | 1u << 24; /* AMX-BF16, AMX-TILE */
+    unsigned eax, edx;
+    return el_cpu_level() >= EL_LEVEL_AVX512 && leaf7(0, &eax, &edx) &&
+           (edx & amx) == amx &&
+           syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) ==
+               0;
+#else
+    return false;
 #endif
 }
 

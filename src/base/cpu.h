@@ -44,6 +44,11 @@ enum el_level el_cpu_level(void);
 /* The level's number; EL_LEVEL_COUNT if another architecture has it, -1 if none
  * has. */
 int el_level_by_name(const char *name);
+/* Level avx512 with VDPBF16PS, where that is faster than two multiply-adds. */
+bool el_cpu_bf16_dot(void);
+/* Level avx512 with AMX's tiles of bfloat16, after asking the system for leave
+ * to use them. */
+bool el_cpu_amx(void);
 /* The processor's name for people; "" if unknown. */
 void el_cpu_name(char *name, size_t size);
 int el_cpu_cores(void);

@@ -1,13 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /* dispatch.c - reference first, then one overlay per level. */
-#include "kernels.h"
+#include "bf16.h"
 #include "../base/cpu.h"
 
 #include <pthread.h>
 
 static el_kernels f32[EL_LEVEL_COUNT];
+static el_kernels bf16[EL_LEVEL_COUNT];
 static el_kernels f64;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* Products of bfloat16 by the best that this machine has, if what it gives is
+ * what it should. */
+static void fill_bf16(int level)
+{
+    el_kernels *const table = &bf16[level];
+    *table = f32[level];
+    el_kernels_bf16_c(table);
+#if EL_ARCH_X86
+    if (level >= EL_LEVEL_AVX2)
+        el_kernels_bf16_avx2(table);
+    if (level >= EL_LEVEL_AVX512 && level <= (int)el_cpu_level()) {
+        el_kernels_bf16_avx512(table);
+        el_kernels better = *table;
+        if (el_cpu_bf16_dot())
+            el_kernels_bf16_dot(&better);
+        if (el_cpu_amx())
+            el_kernels_bf16_amx(&better);
+        if (el_bf16_agrees(&better))
+            *table = better;
+    }
+#endif
+}
 
 static void fill(void)
 {
@@ -23,6 +47,7 @@ static void fill(void)
         if (level >= EL_LEVEL_NEON)
             el_kernels_neon(&f32[level]);
 #endif
+        fill_bf16(level);
     }
 }
 
@@ -30,6 +55,12 @@ const el_kernels *el_kernels_f32(int level)
 {
     pthread_once(&once, fill);
     return &f32[level];
+}
+
+const el_kernels *el_kernels_bf16(int level)
+{
+    pthread_once(&once, fill);
+    return &bf16[level];
 }
 
 const el_kernels *el_kernels_f64(void)

@@ -185,6 +185,8 @@ static inline void *el_packed_at(const el_kernels *table, const void *packed,
  * enum el_level; the machine must have it. */
 const el_kernels *el_kernels_f32(int level);
 const el_kernels *el_kernels_f64(void);
+/* Float32's, but for the products: see bf16.h. */
+const el_kernels *el_kernels_bf16(int level);
 
 /* The reference, for every dtype; tests compare with it. */
 void el_kernels_c_f32(el_kernels *table);

@@ -7,7 +7,7 @@ elman_status el_network_build(elman_network *n, const el_network_parts *parts)
 {
     const elman_context *const c = n->context;
     elman_status s = ELMAN_OK;
-    n->k = parts->stack.dtype == ELMAN_F64 ? c->f64 : c->f32;
+    n->k = el_context_kernels(c, parts->stack.dtype);
     n->stack.context = c;
     n->embedding = -1;
     n->embed = parts->embed;

@@ -48,12 +48,11 @@ elman_status el_stack_create(const elman_context *context,
                              el_stack *out)
 {
     const int S = desc->directions;
-    *out =
-        (el_stack){.context = context,
-                   .k = desc->dtype == ELMAN_F64 ? context->f64 : context->f32,
-                   .desc = *desc,
-                   .recurrent = desc->cell != ELMAN_CELL_NONE,
-                   .out = desc->proj > 0 ? desc->proj : desc->hidden};
+    *out = (el_stack){.context = context,
+                      .k = el_context_kernels(context, desc->dtype),
+                      .desc = *desc,
+                      .recurrent = desc->cell != ELMAN_CELL_NONE,
+                      .out = desc->proj > 0 ? desc->proj : desc->hidden};
     out->width = S * out->out;
     out->layers =
         el_alloc_array(context, (int64_t)desc->layers * S, sizeof(el_layer));

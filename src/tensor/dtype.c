@@ -10,6 +10,7 @@ size_t el_dtype_size(elman_dtype dtype)
         return 8;
     case ELMAN_F32:
     case ELMAN_I32:
+    case ELMAN_BF16:
         return 4;
     case ELMAN_U8:
         return 1;

@@ -4,6 +4,7 @@
 #define EL_VEC_AVX2_H
 
 #include <immintrin.h>
+#include <stdint.h>
 
 #define EL_KERNEL(op) el_##op##_avx2
 #define VL 8
@@ -149,6 +150,54 @@ V_INLINE vf v_power(vf n)
     const __m256i k = _mm256_cvtps_epi32(n);
     return _mm256_castsi256_ps(
         _mm256_slli_epi32(_mm256_add_epi32(k, _mm256_set1_epi32(127)), 23));
+}
+
+/* ---- bfloat16: words of two, each the upper half of a float --------------*/
+
+typedef __m256i vw;
+
+V_INLINE vw v_load_words(const uint32_t *p)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+V_INLINE void v_store_words(uint32_t *p, vw x)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p, x);
+}
+V_INLINE vf v_low(vw x)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(x, 16));
+}
+V_INLINE vf v_high(vw x)
+{
+    return _mm256_castsi256_ps(
+        _mm256_and_si256(x, _mm256_set1_epi32((int)0xffff0000)));
+}
+/* x rounded to the nearest float whose lower half is 0, ties to even; denormals
+ * become 0 of their sign. */
+V_INLINE vf v_rounded(vf x)
+{
+    const __m256i upper = _mm256_set1_epi32((int)0xffff0000);
+    const __m256i bits = _mm256_castps_si256(x);
+    const __m256i size = _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff));
+    const __m256i even =
+        _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    __m256i r = _mm256_add_epi32(
+        bits, _mm256_add_epi32(even, _mm256_set1_epi32(0x7fff)));
+    const __m256i nan = _mm256_cmpgt_epi32(size, _mm256_set1_epi32(0x7f800000));
+    r = _mm256_blendv_epi8(
+        r, _mm256_or_si256(bits, _mm256_set1_epi32(0x400000)), nan);
+    const __m256i tiny = _mm256_cmpgt_epi32(_mm256_set1_epi32(0x800000), size);
+    r = _mm256_andnot_si256(
+        _mm256_and_si256(tiny, _mm256_set1_epi32(0x7fffffff)), r);
+    return _mm256_castsi256_ps(_mm256_and_si256(r, upper));
+}
+/* Both rounded: two halves of a word. */
+V_INLINE vw v_words(vf low, vf high)
+{
+    return _mm256_or_si256(
+        _mm256_srli_epi32(_mm256_castps_si256(v_rounded(low)), 16),
+        _mm256_castps_si256(v_rounded(high)));
 }
 
 #endif

@@ -4,6 +4,7 @@
 #define EL_VEC_AVX512_H
 
 #include <immintrin.h>
+#include <stdint.h>
 
 #define EL_KERNEL(op) el_##op##_avx512
 #define VL 16
@@ -147,6 +148,55 @@ V_INLINE vf v_power(vf n)
     const __m512i k = _mm512_cvtps_epi32(n);
     return _mm512_castsi512_ps(
         _mm512_slli_epi32(_mm512_add_epi32(k, _mm512_set1_epi32(127)), 23));
+}
+
+/* ---- bfloat16: words of two, each the upper half of a float --------------*/
+
+typedef __m512i vw;
+
+V_INLINE vw v_load_words(const uint32_t *p)
+{
+    return _mm512_loadu_si512(p);
+}
+V_INLINE void v_store_words(uint32_t *p, vw x)
+{
+    _mm512_storeu_si512(p, x);
+}
+V_INLINE vf v_low(vw x)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(x, 16));
+}
+V_INLINE vf v_high(vw x)
+{
+    return _mm512_castsi512_ps(
+        _mm512_and_si512(x, _mm512_set1_epi32((int)0xffff0000)));
+}
+/* x rounded to the nearest float whose lower half is 0, ties to even; denormals
+ * become 0 of their sign. */
+V_INLINE vf v_rounded(vf x)
+{
+    const __m512i upper = _mm512_set1_epi32((int)0xffff0000);
+    const __m512i bits = _mm512_castps_si512(x);
+    const __m512i size = _mm512_and_si512(bits, _mm512_set1_epi32(0x7fffffff));
+    const __m512i even =
+        _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    __m512i r = _mm512_add_epi32(
+        bits, _mm512_add_epi32(even, _mm512_set1_epi32(0x7fff)));
+    const __mmask16 nan =
+        _mm512_cmpgt_epi32_mask(size, _mm512_set1_epi32(0x7f800000));
+    r = _mm512_mask_or_epi32(r, nan, bits, _mm512_set1_epi32(0x400000));
+    const __mmask16 tiny =
+        _mm512_cmplt_epi32_mask(size, _mm512_set1_epi32(0x800000));
+    r = _mm512_mask_and_epi32(r, tiny, bits,
+                              _mm512_set1_epi32((int)0x80000000));
+    return _mm512_castsi512_ps(_mm512_and_si512(r, upper));
+}
+/* Both rounded: two halves of a word. */
+V_INLINE vw v_words(vf low, vf high)
+{
+    return _mm512_or_si512(
+        _mm512_srli_epi32(_mm512_castps_si512(v_rounded(low)), 16),
+        _mm512_castps_si512(v_rounded(high)));
 }
 
 #endif

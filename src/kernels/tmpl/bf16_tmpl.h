@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* bf16_tmpl.h - products of bfloat16 by a level's vectors.  Definition:
+ * ../ref/ref_bf16.c.
+ *
+ * Packed weights are words of 32 bits, two steps of k for one output each:
+ * panels [k/2][32].  BF16_LOW(d) and BF16_HIGH(d) say which steps of a row of a
+ * tile word d has.  The file that includes this defines them, and
+ *   bf16_a        what an element of a becomes: a float, or a word
+ *   BF16_A_ROW    elements of a row of a tile
+ *   BF16_ROWS, BF16_GROUPS(rows)   a tile of registers, as V_ROWS and V_GROUPS
+ *   BF16_STEPS, BF16_STEP          steps of k that one round of the loop takes
+ *   bf16_rows, bf16_turned         rows of a in that form (see bf16.h)
+ *   BF16_PAIR(low, high)           words of the two, rounded
+ *   BF16_F32()    the table of float32
+ *
+ * Sums pass through memory at the end of each row of a tile, so that a product
+ * may be cut at any such row. */
+
+#include <xmmintrin.h>
+
+enum {
+    BF16_GROUP = 2 * VL, /* columns */
+    BF16_ROOM = 16 * 1024,
+    BF16_MOST_ROWS = 70,
+    BF16_PART = 128 /* rows of a and b that outer takes at once */
+};
+
+/* a [rows,k] in its own form, times panels, added to `from` (NULL: zeros). */
+typedef struct bf16_part {
+    ptrdiff_t rows, n, k;
+    const bf16_a *a;
+    ptrdiff_t lda;
+    const uint32_t *w;
+    ptrdiff_t panel; /* words from a panel to the next one */
+    const float *from;
+    ptrdiff_t ldf;
+    float *c;
+    ptrdiff_t ldc;
+} bf16_part;
+
+#define BF16_EACH(rows, groups)                                                \
+    _Pragma("GCC unroll 8") for (int i = 0; i < (rows); ++i)                   \
+        _Pragma("GCC unroll 8") for (int v = 0; v < 2 * (groups); ++v)
+
+V_INLINE void bf16_tile(const int rows, const int groups, const bf16_part *p,
+                        ptrdiff_t i0, ptrdiff_t j0)
+{
+    const bf16_a *a = p->a + i0 * p->lda;
+    const ptrdiff_t lda = p->lda, left = p->n - j0;
+    const uint32_t *w = p->w;
+    ptrdiff_t group_at[4];
+    for (int q = 0; q < groups; ++q) {
+        const ptrdiff_t j = j0 + q * BF16_GROUP;
+        group_at[q] = j / EL_PANEL * p->panel + j % EL_PANEL;
+    }
+    float *const c = p->c + i0 * p->ldc + j0;
+    const float *from = p->from ? p->from + i0 * p->ldf + j0 : NULL;
+    ptrdiff_t ldf = p->ldf;
+    for (ptrdiff_t k = 0; k < p->k; k += EL_BF16_STEPS) {
+        vf even[BF16_ROWS][8], odd[BF16_ROWS][8];
+        BF16_EACH(rows, groups)
+        even[i][v] = odd[i][v] = v_zero();
+        const ptrdiff_t most = p->k - k;
+        const ptrdiff_t steps = most < EL_BF16_STEPS ? most : EL_BF16_STEPS;
+        for (ptrdiff_t s = 0; s < steps; s += BF16_STEPS)
+            BF16_STEP(rows, groups)
+        if (most < EL_BF16_STEPS) {
+            /* The zeros behind the last step. */
+            BF16_EACH(rows, groups)
+            {
+                even[i][v] = v_add(even[i][v], v_zero());
+                odd[i][v] = v_add(odd[i][v], v_zero());
+            }
+        }
+        BF16_EACH(rows, groups)
+        {
+            const vm m = v_tail(left - v * VL);
+            const vf sum = from ? v_load(from + i * ldf + v * VL, m) : v_zero();
+            v_store(c + i * p->ldc + v * VL, m,
+                    v_add(sum, v_add(even[i][v], odd[i][v])));
+        }
+        from = c;
+        ldf = p->ldc;
+        a += BF16_A_ROW;
+        w += EL_BF16_WORDS * EL_PANEL;
+    }
+}
+
+#define BF16_CASE(rows)                                                        \
+    case rows:                                                                 \
+        while (j0 < j1) {                                                      \
+            if (BF16_GROUPS(rows) > 1 &&                                       \
+                j1 - j0 >= BF16_GROUPS(rows) * BF16_GROUP) {                   \
+                bf16_tile(rows, BF16_GROUPS(rows), p, i0, j0);                 \
+                j0 += BF16_GROUPS(rows) * BF16_GROUP;                          \
+            } else {                                                           \
+                bf16_tile(rows, 1, p, i0, j0);                                 \
+                j0 += BF16_GROUP;                                              \
+            }                                                                  \
+        }                                                                      \
+        break;
+
+static void bf16_block(ptrdiff_t rows, const bf16_part *p, ptrdiff_t i0,
+                       ptrdiff_t j0, ptrdiff_t j1)
+{
+    switch (rows) {
+        BF16_CASE(1)
+        BF16_CASE(2)
+        BF16_CASE(3)
+#if BF16_ROWS == 7
+        BF16_CASE(4)
+        BF16_CASE(5)
+        BF16_CASE(6)
+        BF16_CASE(7)
+#endif
+    }
+}
+
+static ptrdiff_t bf16_least(ptrdiff_t a, ptrdiff_t b)
+{
+    return a < b ? a : b;
+}
+
+/* left in pieces of nearly one size, none above `most`: the next one's. */
+static ptrdiff_t bf16_share(ptrdiff_t left, ptrdiff_t most)
+{
+    const ptrdiff_t pieces = (left + most - 1) / most;
+    return (left + pieces - 1) / pieces;
+}
+
+static void bf16_multiply(const bf16_part *p)
+{
+    const ptrdiff_t span =
+        (p->rows <= BF16_ROWS ? 4 : BF16_GROUPS(BF16_ROWS)) * BF16_GROUP;
+    for (ptrdiff_t j = 0; j < p->n; j += span) {
+        const ptrdiff_t end = bf16_least(j + span, p->n);
+        for (ptrdiff_t i = 0, rows; i < p->rows; i += rows) {
+            rows = bf16_share(p->rows - i, BF16_ROWS);
+            bf16_block(rows, p, i, j, end);
+        }
+    }
+}
+
+/* Rows of a in their form, some of them and some steps at a time, lie near
+ * while all panels pass. */
+static __attribute__((noinline)) void bf16_gemm_body(const el_gemm *g)
+{
+    _Alignas(64) bf16_a a[BF16_ROOM];
+    const ptrdiff_t padded = el_bf16_padded(g->k);
+    bf16_part p = {
+        .n = g->n, .a = a, .panel = padded / 2 * EL_PANEL, .ldc = g->ldc};
+    for (ptrdiff_t i = 0; i < g->m; i += p.rows) {
+        p.rows = bf16_share(g->m - i, BF16_MOST_ROWS);
+        /* Rows lie a vector further apart than they are long, lest they fall
+         * into the same sets of a cache. */
+        const ptrdiff_t room = (BF16_ROOM / p.rows - 16) / BF16_A_ROW;
+        const ptrdiff_t some = bf16_share(padded / EL_BF16_STEPS, room);
+        p.lda = some * BF16_A_ROW + 16;
+        p.c = (float *)g->c + i * g->ldc;
+        p.from = g->init ? (const float *)g->init + i * g->ldi : NULL;
+        p.ldf = g->ldi;
+        for (ptrdiff_t k = 0; k < g->k; k += p.k) {
+            p.k = bf16_least(some * EL_BF16_STEPS, g->k - k);
+            bf16_rows(a, p.lda, (const float *)g->a + i * g->lda + k, g->lda,
+                      p.rows, p.k);
+            p.w = (const uint32_t *)g->w + k / 2 * EL_PANEL;
+            bf16_multiply(&p);
+            p.from = p.c;
+            p.ldf = p.ldc;
+        }
+    }
+}
+
+static void bf16_pack_columns(void *packed, const void *weights, ptrdiff_t ldw,
+                              ptrdiff_t n, ptrdiff_t k);
+
+static __attribute__((noinline)) void bf16_outer_body(const el_outer *o)
+{
+    enum { LDA = BF16_PART / EL_BF16_STEPS * BF16_A_ROW + 16 };
+    _Alignas(64) bf16_a a[BF16_ROOM];
+    _Alignas(64) uint32_t panel[BF16_PART / 2 * EL_PANEL];
+    bf16_part p = {.a = a, .lda = LDA, .w = panel, .ldc = o->ldc};
+    for (ptrdiff_t r = 0; r < o->rows; r += p.k) {
+        p.k = bf16_least(o->rows - r, BF16_PART);
+        for (ptrdiff_t i = 0; i < o->n; i += p.rows) {
+            p.rows = bf16_share(o->n - i, BF16_ROOM / LDA);
+            bf16_turned(a, LDA, (const float *)o->a + r * o->lda + i, o->lda,
+                        p.rows, p.k);
+            for (ptrdiff_t j = 0; j < o->k; j += EL_PANEL) {
+                p.n = bf16_least(o->k - j, EL_PANEL);
+                bf16_pack_columns(panel, (const float *)o->b + r * o->ldb + j,
+                                  o->ldb, p.n, p.k);
+                p.c = (float *)o->c + i * o->ldc + j;
+                p.from = p.c;
+                p.ldf = p.ldc;
+                bf16_multiply(&p);
+            }
+        }
+    }
+}
+
+/* Denormals are 0 while the bodies run, which are functions of their own so
+ * that no arithmetic moves across. */
+enum { BF16_FLUSH = 0x8040 };
+
+static void bf16_gemm(const el_gemm *g)
+{
+    if (g->k > 0) {
+        const unsigned mode = _mm_getcsr();
+        _mm_setcsr(mode | BF16_FLUSH);
+        bf16_gemm_body(g);
+        _mm_setcsr(mode);
+    }
+    if (g->k > 0 && g->epilogue == EL_PLAIN)
+        return;
+    el_gemm rest = *g;
+    rest.k = 0;
+    rest.init = g->k > 0 ? g->c : g->init;
+    rest.ldi = g->k > 0 ? g->ldc : g->ldi;
+    BF16_F32()->gemm(&rest);
+}
+
+static void bf16_outer(const el_outer *o)
+{
+    const unsigned mode = _mm_getcsr();
+    _mm_setcsr(mode | BF16_FLUSH);
+    bf16_outer_body(o);
+    _mm_setcsr(mode);
+}
+
+/* ---- Packing --------------------------------------------------------------*/
+
+/* Words of steps [k0, k0 + VL) of VL outputs. */
+V_INLINE void bf16_pack_block(uint32_t *out, const vf r[VL])
+{
+    _Pragma("GCC unroll 8") for (int d = 0; d < VL / 2; ++d) v_store_words(
+        out + d * EL_PANEL, BF16_PAIR(r[BF16_LOW(d)], r[BF16_HIGH(d)]));
+}
+
+static void bf16_pack_rows(void *packed, const void *weights, ptrdiff_t ldw,
+                           ptrdiff_t n, ptrdiff_t k)
+{
+    const ptrdiff_t padded = el_bf16_padded(k);
+    uint32_t *out = packed;
+    for (ptrdiff_t first = 0; first < n; first += EL_PANEL)
+        for (ptrdiff_t i = 0; i < padded; i += VL, out += VL / 2 * EL_PANEL)
+            for (ptrdiff_t j = 0; j < EL_PANEL; j += VL) {
+                const ptrdiff_t rows = i < k ? n - first - j : 0;
+                const float *const w =
+                    (const float *)weights + (first + j) * ldw + i;
+                vf r[VL];
+                for (int s = 0; s < VL; ++s)
+                    r[s] = s < rows ? v_load(w + s * ldw, v_tail(k - i))
+                                    : v_zero();
+                v_transpose(r);
+                bf16_pack_block(out + j, r);
+            }
+}
+
+static void bf16_pack_columns(void *packed, const void *weights, ptrdiff_t ldw,
+                              ptrdiff_t n, ptrdiff_t k)
+{
+    const ptrdiff_t padded = el_bf16_padded(k);
+    for (ptrdiff_t i = 0; i < padded; i += VL)
+        for (ptrdiff_t first = 0; first < n; first += EL_PANEL) {
+            uint32_t *const out =
+                (uint32_t *)packed + first * padded / 2 + i / 2 * EL_PANEL;
+            for (ptrdiff_t j = 0; j < EL_PANEL; j += VL) {
+                const ptrdiff_t steps = first + j < n ? k - i : 0;
+                const float *const w =
+                    (const float *)weights + i * ldw + first + j;
+                const vm m = v_tail(n - first - j);
+                vf r[VL];
+                for (int s = 0; s < VL; ++s)
+                    r[s] = s < steps ? v_load(w + s * ldw, m) : v_zero();
+                bf16_pack_block(out + j, r);
+            }
+        }
+}
+
+#define BF16_OVERLAY(table)                                                    \
+    do {                                                                       \
+        (table)->dtype = ELMAN_BF16;                                           \
+        (table)->gemm = bf16_gemm;                                             \
+        (table)->outer = bf16_outer;                                           \
+        (table)->panel_bytes = el_panel_bytes_bf16;                            \
+        (table)->pack_rows = bf16_pack_rows;                                   \
+        (table)->pack_columns = bf16_pack_columns;                             \
+    } while (0)
