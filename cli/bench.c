@@ -270,9 +270,8 @@ void bench_row(const bench_print *p, const char *name, double seconds,
 
     printf(p->tsv ? "%s\t%s\t%d\t%.3f\t%.2f\t%.2f\t%.3f"
                   : "%-8s %-5s %7d %12.3f %9.2f %9.1f %9.2f",
-           name, dtype_name(p->dtype), p->threads,
-           seconds * 1e6, gflops, 100 * gflops / p->ceiling,
-           (double)bytes / 1048576);
+           name, dtype_name(p->dtype), p->threads, seconds * 1e6, gflops,
+           100 * gflops / p->ceiling, (double)bytes / 1048576);
     for (int i = 0; i < count; i++)
         printf(p->tsv ? "\t%.6g" : " %.6g", more[i]);
     putchar('\n');
@@ -291,7 +290,8 @@ static int bench_one(elman_context *context, const bench_options *o,
     if (status == DONE) {
         if (w->purpose == STEP)
             median /= CALLS_A_RUN;
-        const bench_print p = {o->tsv, dtype_chosen(o->dtype), threads, ceiling};
+        const bench_print p = {o->tsv, dtype_chosen(o->dtype), threads,
+                               ceiling};
         bench_row(&p, w->name, median, flops(w), b.bytes, NULL, 0);
     }
     bench_free(&b);

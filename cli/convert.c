@@ -2,6 +2,7 @@
 /* convert.c - `elman convert`: from one kind of file to another. */
 #include "convert.h"
 
+#include "dtype.h"
 #include "options.h"
 
 #include <string.h>
@@ -39,7 +40,7 @@ static const option table[] = {
      .initial = "none", .help = "of the tokens of --vocab"},
 
     {OPTION_HEADING, .help = "The result"},
-    {OPTION_CHOICE, 0, "dtype", AT(dtype), .choices = "f32|f64",
+    {OPTION_CHOICE, 0, "dtype", AT(dtype), .choices = DTYPE_CHOICES,
      .help = "what the weights become (default: what they are)"},
     {OPTION_CHOICE, 0, "weights", AT(weights), .choices = "float32|bfloat16|int8",
      .initial = "float32",

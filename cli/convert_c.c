@@ -83,6 +83,7 @@ static double number_at(const elman_tensor *t, int64_t i)
 {
     switch (t->dtype) {
     case ELMAN_F32:
+    case ELMAN_BF16:
         return (double)((const float *)t->data)[i];
     case ELMAN_F64:
         return ((const double *)t->data)[i];

@@ -23,3 +23,8 @@ const char *dtype_name(elman_dtype dtype)
 {
     return names[dtype_choice(dtype)];
 }
+
+elman_dtype dtype_stored(elman_dtype dtype)
+{
+    return dtype == ELMAN_BF16 ? ELMAN_F32 : dtype;
+}

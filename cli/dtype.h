@@ -13,5 +13,7 @@ elman_dtype dtype_chosen(int choice);
 int dtype_choice(elman_dtype dtype);
 /* "f32" */
 const char *dtype_name(elman_dtype dtype);
+/* What its numbers are in memory and in files. */
+elman_dtype dtype_stored(elman_dtype dtype);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* info.c - `elman info`: what a model is, or what this machine can do. */
+#include "dtype.h"
 #include "info.h"
 #include "options.h"
 
@@ -45,7 +46,6 @@ static const char *const cells[] = {[ELMAN_CELL_ELMAN] = "elman",
                                     [ELMAN_CELL_GRU] = "gru"};
 static const char *const activations[] = {
     [ELMAN_TANH] = "tanh", [ELMAN_RELU] = "relu"};
-static const char *const dtypes[] = {[ELMAN_F32] = "f32", [ELMAN_F64] = "f64"};
 static const char *const levels[] = {
     [ELMAN_CHAR] = "char", [ELMAN_WORD] = "word", [ELMAN_BYTE] = "byte"};
 static const char *const normalizations[] = {
@@ -204,7 +204,7 @@ static int print_model(const elman_lm *lm, const elman_lm_desc *d,
 {
     const elman_vocab *vocab = elman_lm_vocab(lm);
 
-    printf("kind        %s, %s\n", kind, dtypes[d->dtype]);
+    printf("kind        %s, %s\n", kind, dtype_name(d->dtype));
     print_sizes(d);
     print_parameters(lm, d);
     for (int i = 0; i < elman_lm_view_count(lm); i++) {
@@ -254,7 +254,7 @@ static int print_model_json(const elman_lm *lm, const elman_lm_desc *d,
 
     json_open(&j, NULL, '{');
     json_text(&j, "kind", kind);
-    json_text(&j, "dtype", dtypes[d->dtype]);
+    json_text(&j, "dtype", dtype_name(d->dtype));
     json_text(&j, "cell", cells[d->cell]);
     json_text(&j, "activation", activations[d->activation]);
     json_int(&j, "hidden", d->hidden);
@@ -288,7 +288,7 @@ static int print_network(const elman_network *n, const elman_network_desc *d,
     const elman_rnn_desc *r = &d->rnn;
     elman_view view;
 
-    printf("kind        network, %s\n", dtypes[r->dtype]);
+    printf("kind        network, %s\n", dtype_name(r->dtype));
     printf("cell        %s", cells[r->cell]);
     if (r->cell == ELMAN_CELL_ELMAN)
         printf(", %s", activations[r->activation]);
@@ -324,7 +324,7 @@ static int print_network_json(const elman_network *n,
 
     json_open(&j, NULL, '{');
     json_text(&j, "kind", "network");
-    json_text(&j, "dtype", dtypes[r->dtype]);
+    json_text(&j, "dtype", dtype_name(r->dtype));
     json_text(&j, "cell", cells[r->cell]);
     json_text(&j, "activation", activations[r->activation]);
     json_int(&j, "input", r->input);

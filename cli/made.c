@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* made.c - the network, or the language model, that tensors by name become, and
  * that none of them is left over. */
+#include "dtype.h"
 #include "map.h"
 
 #include <stdlib.h>
@@ -46,7 +47,7 @@ static void end(const made *n)
 static void cast(const void *from, elman_dtype from_type, void *to,
                  elman_dtype to_type, int64_t count)
 {
-    if (from_type == to_type)
+    if ((from_type == ELMAN_F64) == (to_type == ELMAN_F64))
         memcpy(to, from, (size_t)count * elman_dtype_size(to_type));
     else if (to_type == ELMAN_F64)
         for (int64_t i = 0; i < count; i++)
@@ -298,7 +299,7 @@ static int remake(conversion *c, elman_dtype dtype, made *n)
 
 int convert_dtype(conversion *c)
 {
-    const elman_dtype wanted = c->options.dtype == 1 ? ELMAN_F64 : ELMAN_F32;
+    const elman_dtype wanted = dtype_chosen(c->options.dtype);
     elman_lm_desc lm = ELMAN_LM_DESC;
     elman_network_desc network = ELMAN_NETWORK_DESC;
     made to = {.lm = NULL};

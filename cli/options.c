@@ -114,9 +114,6 @@ static int read_choice(const char *command, const option *o, const char *value,
 {
     const int place = choice_place(o->choices, value);
 
-    if (place < 0 && choice_place(o->later, value) >= 0)
-        return complain_usage(command, "--%s %s is not built yet (there is %s)",
-                              o->name, value, o->choices);
     if (place < 0)
         return complain_usage(command, "--%s '%s' is not known (there is %s)",
                               o->name, value, o->choices);
@@ -260,7 +257,7 @@ static const char *nearest(const grammar *g, const char *name)
 
     for (int i = 0; i < g->option_count; i++) {
         const option *o = &g->options[i];
-        if (o->kind == OPTION_HEADING || o->kind == OPTION_LATER)
+        if (o->kind == OPTION_HEADING)
             continue;
         const int far =
             strlen(name) >= 3 && strncmp(o->name, name, strlen(name)) == 0
@@ -347,7 +344,7 @@ static void print_help(const grammar *g)
         const option *o = &g->options[i];
         if (o->kind == OPTION_HEADING)
             printf("\n%s\n", o->help);
-        else if (o->kind != OPTION_LATER)
+        else
             print_option(o);
     }
     printf("  -h, --help              this text\n\nExample:\n%s\n", g->example);
@@ -370,8 +367,6 @@ static int take_value(line *l, const option *o, const char *inside)
     const char *command = l->g->command;
     const char *value = inside;
 
-    if (o->kind == OPTION_LATER)
-        return complain_usage(command, "--%s is not built yet", o->name);
     l->out->given[o - l->g->options] = 1;
     if (o->kind == OPTION_FLAG) {
         if (inside != NULL)

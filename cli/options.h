@@ -17,7 +17,6 @@ typedef enum option_kind {
     OPTION_INT,     /* int64_t */
     OPTION_REAL,    /* double, finite */
     OPTION_CHOICE,  /* int: the place among the choices, from 0 */
-    OPTION_LATER,   /* known by name, but not built yet */
 } option_kind;
 
 /* What numbers an option takes. */
@@ -47,7 +46,6 @@ typedef struct option {
     size_t offset;        /* of the value in the command's struct */
     const char *argument; /* "FILE"; not for flags and choices */
     const char *choices;  /* "char|word|byte" */
-    const char *later;    /* choices that are not built yet, likewise */
     option_range range;
     option_memory memory;
     const char *initial; /* the default, as one would type it; NULL: what the

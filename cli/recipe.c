@@ -3,6 +3,7 @@
 #include "recipe.h"
 
 #include "cli.h"
+#include "dtype.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -55,8 +56,8 @@ static const option table[] = {
      .memory = MEMORY_FIXED,
      .help = "size of the tokens' embedding; 0 is one-hot input (default 0; "
              "128 with --level word; with --tie what the network gives)"},
-    {OPTION_CHOICE, 0, "dtype", AT(dtype), .choices = "f32|f64",
-     .later = "bf16", .memory = MEMORY_FIXED, .initial = "f32",
+    {OPTION_CHOICE, 0, "dtype", AT(dtype), .choices = DTYPE_CHOICES,
+     .memory = MEMORY_FIXED, .initial = "f32",
      .help = "arithmetic"},
     {OPTION_INT, 0, "proj", AT(proj), "N", .range = RANGE_NOT_NEGATIVE,
      .memory = MEMORY_FIXED, .initial = "0",
@@ -342,7 +343,7 @@ void recipe_describe(const recipe *r, elman_train_desc *out)
     *out = (elman_train_desc)ELMAN_TRAIN_DESC;
     out->model.cell = (elman_cell)r->cell;
     out->model.activation = (elman_activation)r->activation;
-    out->model.dtype = (elman_dtype)r->dtype;
+    out->model.dtype = dtype_chosen(r->dtype);
     out->model.hidden = r->hidden;
     out->model.layers = (int)r->layers;
     out->model.embed = r->embed;
@@ -356,7 +357,7 @@ void recipe_describe(const recipe *r, elman_train_desc *out)
         out->model.context = r->context;
 
     out->optimizer.kind = (elman_optimizer_kind)r->optimizer;
-    out->optimizer.dtype = (elman_dtype)r->dtype;
+    out->optimizer.dtype = dtype_chosen(r->dtype);
     out->optimizer.momentum = r->momentum;
     out->optimizer.weight_decay = r->weight_decay;
     out->optimizer.clip = r->clip;
@@ -396,7 +397,7 @@ static void understand(recipe *r, const elman_train_desc *d,
 
     r->cell = (int)d->model.cell;
     r->activation = (int)d->model.activation;
-    r->dtype = (int)d->model.dtype;
+    r->dtype = dtype_choice(d->model.dtype);
     r->hidden = d->model.hidden;
     r->layers = d->model.layers > 0 ? d->model.layers : 1;
     r->embed = d->model.embed;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* run.c - `elman run`: a network over sequences of numbers, or of tokens. */
+#include "dtype.h"
 #include "run.h"
 #include "options.h"
 
@@ -49,13 +50,13 @@ static void describe(model *m)
 
     if (m->lm != NULL) {
         elman_lm_describe(m->lm, &lm);
-        m->dtype = lm.dtype;
+        m->dtype = dtype_stored(lm.dtype);
         m->vocab = m->width = elman_vocab_size(elman_lm_vocab(m->lm));
         m->one_way = 1;
         return;
     }
     elman_network_describe(m->network, &n);
-    m->dtype = n.rnn.dtype;
+    m->dtype = dtype_stored(n.rnn.dtype);
     m->input = n.rnn.input;
     m->vocab = n.vocab;
     m->width = elman_network_width(m->network);
@@ -208,6 +209,7 @@ static double number_at(const elman_tensor *t, int64_t i)
 {
     switch (t->dtype) {
     case ELMAN_F32:
+    case ELMAN_BF16:
         return (double)((const float *)t->data)[i];
     case ELMAN_F64:
         return ((const double *)t->data)[i];

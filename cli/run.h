@@ -10,7 +10,7 @@ typedef struct model {
     elman_context *context;
     elman_network *network;
     elman_lm *lm;
-    elman_dtype dtype;
+    elman_dtype dtype;           /* of its numbers */
     int64_t input, vocab, width; /* I, V, O */
     int one_way;
 } model;

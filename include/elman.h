@@ -7,7 +7,8 @@
  *          L layers       S directions                P projection, or H
  *          V vocabulary   N rows
  * Layout   dense, row-major, last index fastest: x[T,B,I].  Elements are
- *          float, or double where a descriptor's dtype says ELMAN_F64.
+ *          float, or double where a descriptor's dtype says ELMAN_F64 (and
+ *          float where it says ELMAN_BF16, which is a way to multiply).
  * Errors   what can fail returns elman_status; elman_message() then holds a
  *          whole sentence.  The library never prints, exits or aborts on
  *          what a caller or a file gave it.  Outputs are undefined after a
@@ -152,8 +153,9 @@ typedef enum elman_dtype {
     ELMAN_I64 = 2,  /* in files only */
     ELMAN_I32 = 3,  /* in files only */
     ELMAN_U8 = 4,   /* in files only */
-    ELMAN_BF16 = 5, /* of networks: numbers are float, as of ELMAN_F32, and
-                     * products round what they multiply to bfloat16 */
+    ELMAN_BF16 = 5, /* of networks, never in files: all numbers are float, as of
+                     * ELMAN_F32, but products take their operands rounded to
+                     * bfloat16 (docs/arithmetic.md) */
 } elman_dtype;
 
 /* Bytes of one element; 0 for no dtype. */
@@ -235,7 +237,7 @@ typedef struct elman_rnn_desc {
     size_t struct_size;
     elman_cell cell;             /* any but ELMAN_CELL_NONE */
     elman_activation activation; /* of the Elman cell */
-    elman_dtype dtype;           /* ELMAN_F32 or ELMAN_F64 */
+    elman_dtype dtype;           /* ELMAN_F32, ELMAN_F64 or ELMAN_BF16 */
     int64_t input;               /* I; 0 is the autonomous system
                                   * h_t = f(h_{t-1}) */
     int64_t hidden;              /* H, at least 1 */

@@ -5,6 +5,7 @@
 #include "../model/lm_file.h"
 #include "../text/corpus.h"
 #include "../text/vocab.h"
+#include "../tensor/dtype.h"
 #include "check.h"
 #include "checks.h"
 
@@ -16,8 +17,8 @@ elman_status el_check_lm_desc(elman_lm_desc *d)
                "cell is %d (one of elman_cell)", d->cell);
     EL_REQUIRE(d->activation == ELMAN_TANH || d->activation == ELMAN_RELU,
                "activation is %d (ELMAN_TANH or ELMAN_RELU)", d->activation);
-    EL_REQUIRE(d->dtype == ELMAN_F32 || d->dtype == ELMAN_F64,
-               "dtype is %d (ELMAN_F32 or ELMAN_F64)", d->dtype);
+    EL_REQUIRE(el_dtype_computes(d->dtype),
+               "dtype is %d (ELMAN_F32, ELMAN_F64 or ELMAN_BF16)", d->dtype);
     EL_REQUIRE(d->hidden >= 1 && d->hidden < most_size,
                "hidden is %lld (at least 1, below 2^31)", (long long)d->hidden);
     EL_REQUIRE(d->embed >= 0 && d->embed < most_size,

@@ -3,6 +3,7 @@
 #include "../nn/xent.h"
 #include "../optim/optimizer.h"
 #include "../optim/schedule.h"
+#include "../tensor/dtype.h"
 #include "check.h"
 #include "checks.h"
 
@@ -14,8 +15,8 @@ elman_status el_check_optimizer(const elman_optimizer_desc *d)
 {
     EL_REQUIRE(d->kind >= ELMAN_SGD && d->kind <= ELMAN_RMSPROP,
                "the optimiser's kind is %d", d->kind);
-    EL_REQUIRE(d->dtype == ELMAN_F32 || d->dtype == ELMAN_F64,
-               "dtype is %d (ELMAN_F32 or ELMAN_F64)", d->dtype);
+    EL_REQUIRE(el_dtype_computes(d->dtype),
+               "dtype is %d (ELMAN_F32, ELMAN_F64 or ELMAN_BF16)", d->dtype);
     EL_REQUIRE(d->momentum >= 0 && d->momentum < 1,
                "momentum is %g (0 or more, below 1)", d->momentum);
     EL_REQUIRE(d->beta1 >= 0 && d->beta1 < 1 && d->beta2 >= 0 && d->beta2 < 1,
@@ -83,8 +84,8 @@ double elman_schedule_rate(const elman_schedule *schedule, int64_t update,
 
 static elman_status check_xent(const elman_xent_desc *d, const int64_t *targets)
 {
-    EL_REQUIRE(d->dtype == ELMAN_F32 || d->dtype == ELMAN_F64,
-               "dtype is %d (ELMAN_F32 or ELMAN_F64)", d->dtype);
+    EL_REQUIRE(el_dtype_computes(d->dtype),
+               "dtype is %d (ELMAN_F32, ELMAN_F64 or ELMAN_BF16)", d->dtype);
     EL_REQUIRE(d->rows >= 0 && d->classes >= 1,
                "rows and classes are %lld and %lld (0 or more, 1 or more)",
                (long long)d->rows, (long long)d->classes);

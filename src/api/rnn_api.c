@@ -3,6 +3,7 @@
 #include "../base/random.h"
 #include "../nn/fill.h"
 #include "../nn/tape.h"
+#include "../tensor/dtype.h"
 #include "check.h"
 #include "checks.h"
 
@@ -56,8 +57,8 @@ elman_status el_check_rnn_desc(elman_rnn_desc *d)
     d->layers = d->layers == 0 ? 1 : d->layers;
     if (s)
         return s;
-    EL_REQUIRE(d->dtype == ELMAN_F32 || d->dtype == ELMAN_F64,
-               "dtype is %d (ELMAN_F32 or ELMAN_F64)", d->dtype);
+    EL_REQUIRE(el_dtype_computes(d->dtype),
+               "dtype is %d (ELMAN_F32, ELMAN_F64 or ELMAN_BF16)", d->dtype);
     EL_REQUIRE(d->input >= 0 && d->input < most_size,
                "input is %lld (0 or more, below 2^31)", (long long)d->input);
     EL_REQUIRE(d->hidden >= 1 && d->hidden < most_size,

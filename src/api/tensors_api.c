@@ -75,8 +75,9 @@ static elman_status check_tensor(const elman_tensor *t, int index)
     EL_REQUIRE(t->rank >= 0 && t->rank <= most,
                "tensor \"%s\": its rank is %d (0 to %d)", t->name, t->rank,
                most);
-    EL_REQUIRE(el_dtype_size(t->dtype) > 0, "tensor \"%s\": %d is no dtype",
-               t->name, (int)t->dtype);
+    EL_REQUIRE(
+        el_dtype_size(t->dtype) > 0 && t->dtype == el_dtype_stored(t->dtype),
+        "tensor \"%s\": %d is no dtype of a file", t->name, (int)t->dtype);
     EL_REQUIRE(el_shape_size(t->shape, t->rank, t->dtype, &count, &bytes),
                "tensor \"%s\": its shape is negative or too large", t->name);
     EL_REQUIRE(t->count == count,

@@ -22,7 +22,8 @@ static elman_status check_dtype(const elman_network *n)
     return n->k->dtype == ELMAN_F32
                ? ELMAN_OK
                : el_fail(ELMAN_EUNSUPPORTED,
-                         "the model is of float64, and C source is of float32");
+                         "the model is of %s, and C source is of float32",
+                         n->k->dtype == ELMAN_F64 ? "float64" : "bfloat16");
 }
 
 elman_status el_c_rounded_network(const elman_network *network,

@@ -35,7 +35,7 @@ void el_kernels_bf16_c(el_kernels *table);
 void el_kernels_bf16_avx2(el_kernels *table);
 void el_kernels_bf16_avx512(el_kernels *table);
 /* By VDPBF16PS, which takes two steps of a chain at once. */
-void el_kernels_bf16_dot(el_kernels *table);
+void el_kernels_bf16_dot_avx512(el_kernels *table);
 /* By AMX's tiles. */
 void el_kernels_bf16_amx(el_kernels *table);
 

@@ -24,7 +24,7 @@ static void fill_bf16(int level)
         el_kernels_bf16_avx512(table);
         el_kernels better = *table;
         if (el_cpu_bf16_dot())
-            el_kernels_bf16_dot(&better);
+            el_kernels_bf16_dot_avx512(&better);
         if (el_cpu_amx())
             el_kernels_bf16_amx(&better);
         if (el_bf16_agrees(&better))

@@ -20,6 +20,7 @@ elman_status el_lm_write(const elman_lm *lm, const void *weights,
                                 .proj = d->proj,
                                 .reset_before = d->reset_before != 0,
                                 .tie = d->tie != 0,
+                                .products = lm->desc.dtype == ELMAN_BF16,
                                 .level = lm->vocab->level,
                                 .normalize = lm->vocab->normalize};
     el_buffer vocab = EL_BUFFER(lm->net.context);

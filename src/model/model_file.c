@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "model_file.h"
 #include "../io/safetensors.h"
+#include "../tensor/dtype.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -19,6 +20,7 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 static const char *const cells[] = {"elman", "none", "lstm", "gru", NULL};
 static const char *const resets[] = {"after", "before", NULL};
 static const char *const truths[] = {"no", "yes", NULL};
+static const char *const arithmetics[] = {"full", "bf16", NULL};
 static const char *const activations[] = {"tanh", "relu", NULL};
 static const char *const levels[] = {"char", "word", "byte", NULL};
 static const char *const normalizations[] = {"none", "letters", NULL};
@@ -33,6 +35,7 @@ typedef struct field {
     const char *const *words; /* NULL: a number */
     int64_t least, most;
     bool optional; /* 0 where it is not there, as in the first files */
+    bool seldom;   /* and not written where it is 0 */
 } field;
 
 #define FIELD(key_, member, kinds_, ...)                                       \
@@ -52,6 +55,8 @@ static const field fields[] = {
     FIELD("reset", reset_before, LM | NETWORK, .words = resets,
           .optional = true),
     FIELD("tied", tie, LM | NETWORK, .words = truths, .optional = true),
+    FIELD("products", products, LM | NETWORK, .words = arithmetics,
+          .optional = true, .seldom = true),
     FIELD("input_size", input, NETWORK, .most = SIZE),
     FIELD("bidirectional", bidirectional, NETWORK, .words = truths),
     FIELD("bias", bias, NETWORK, .words = truths),
@@ -82,7 +87,7 @@ static elman_tensor tensor_of(const elman_network *n, const elman_view *v,
                               const void *weights)
 {
     return (elman_tensor){.name = v->name,
-                          .dtype = n->k->dtype,
+                          .dtype = el_dtype_stored(n->k->dtype),
                           .rank = v->rank,
                           .shape = {v->shape[0], v->shape[1]},
                           .count = v->count,
@@ -101,7 +106,7 @@ static int put_fields(const el_model_meta *meta, char (*numbers)[NUMBER_ROOM],
     for (int i = 0; i < FIELDS; ++i) {
         const field *const f = &fields[i];
         const int64_t value = value_of(f, meta);
-        if (!has(f, meta->kind))
+        if (!has(f, meta->kind) || (f->seldom && value == 0))
             continue;
         snprintf(numbers[i], NUMBER_ROOM, "%lld", (long long)value);
         pairs[used++] = f->key;
@@ -310,6 +315,13 @@ static elman_status find_dtype(const elman_tensors *file, const char *path,
     m->dtype = t->dtype;
     if (m->dtype != ELMAN_F32 && m->dtype != ELMAN_F64)
         return el_fail(ELMAN_EFORMAT, "%s: %s is not of floats", path, name);
+    if (m->products && m->dtype != ELMAN_F32)
+        return el_fail(ELMAN_EFORMAT,
+                       "%s: the metadata's products is bf16, but %s is not of "
+                       "float32",
+                       path, name);
+    if (m->products)
+        m->dtype = ELMAN_BF16;
     return ELMAN_OK;
 }
 
@@ -397,7 +409,7 @@ elman_status el_model_take_weights(elman_network *n, const elman_tensors *file,
         const elman_status s = el_model_find_tensor(file, path, view->name, &t);
         if (s)
             return s;
-        if (t->dtype != n->k->dtype || !same_shape(t, view))
+        if (t->dtype != el_dtype_stored(n->k->dtype) || !same_shape(t, view))
             return el_fail(ELMAN_EFORMAT,
                            "%s: tensor %s does not have the shape and dtype "
                            "that the metadata asks for",
@@ -425,6 +437,7 @@ elman_status el_network_write(const elman_network *network, const char *path)
     const elman_rnn_desc *const r = &d->rnn;
     const el_model_meta meta = {.kind = ELMAN_KIND_NETWORK,
                                 .dtype = r->dtype,
+                                .products = r->dtype == ELMAN_BF16,
                                 .cell = r->cell,
                                 .activation = r->activation,
                                 .hidden = r->hidden,

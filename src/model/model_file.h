@@ -14,6 +14,7 @@ typedef struct el_model_meta {
     int64_t cell, activation;
     int64_t hidden, layers, embed, proj;
     int64_t reset_before, tie;
+    int64_t products; /* 1: of bfloat16 */
     /* Of a language model, */
     int64_t context, level, normalize;
     /* and of a network. */

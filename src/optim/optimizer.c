@@ -29,8 +29,7 @@ static elman_optimizer shape(const elman_context *context,
                              const elman_optimizer_desc *desc, int64_t count)
 {
     return (elman_optimizer){.context = context,
-                             .k = desc->dtype == ELMAN_F64 ? context->f64
-                                                           : context->f32,
+                             .k = el_context_kernels(context, desc->dtype),
                              .desc = *desc,
                              .count = count};
 }

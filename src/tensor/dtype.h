@@ -10,6 +10,18 @@
 /* Bytes of one element; 0 for no dtype. */
 size_t el_dtype_size(elman_dtype dtype);
 
+/* What networks compute in. */
+static inline bool el_dtype_computes(elman_dtype dtype)
+{
+    return dtype == ELMAN_F32 || dtype == ELMAN_F64 || dtype == ELMAN_BF16;
+}
+
+/* What their numbers are in memory and in files. */
+static inline elman_dtype el_dtype_stored(elman_dtype dtype)
+{
+    return dtype == ELMAN_BF16 ? ELMAN_F32 : dtype;
+}
+
 /* False where the result does not fit; out is then undefined. */
 static inline bool el_add(int64_t a, int64_t b, int64_t *out)
 {

@@ -195,7 +195,7 @@ static void numbers_out(const elman_trainer *t, int64_t mark, int64_t *integers,
 elman_status el_checkpoint_write(const elman_trainer *t, const char *path,
                                  int64_t mark)
 {
-    const elman_dtype dtype = t->lm->net.k->dtype;
+    const elman_dtype dtype = el_dtype_stored(t->lm->net.k->dtype);
     const int64_t P = t->lm->net.views.total;
     int64_t integers[ALL_INTEGERS];
     double reals[ALL_REALS];
@@ -396,7 +396,7 @@ static elman_status restore(elman_trainer *t, const elman_tensors *file,
                             const char *path, const int64_t *integers,
                             const double *reals)
 {
-    const elman_dtype dtype = t->lm->net.k->dtype;
+    const elman_dtype dtype = el_dtype_stored(t->lm->net.k->dtype);
     const int64_t P = t->lm->net.views.total;
     memcpy(&t->counters, integers + INTEGERS, sizeof t->counters);
     memcpy(&t->sums, reals + REALS, sizeof t->sums);

@@ -40,6 +40,9 @@ all_equal --cell lstm --hidden 43 --proj 19 --layers 2 --embed 19 --tie \
 all_equal --cell gru --hidden 35 --layers 3 --updates 12 --dropout 0.4 --locked
 all_equal --cell gru --reset before --hidden 33 --updates 12
 all_equal --hidden 18 --level word --updates 20 --optimizer sgd
+all_equal --dtype bf16 --cell lstm --hidden 43 --layers 2 --embed 19 \
+    --updates 12
+all_equal --dtype bf16 --cell gru --hidden 35 --updates 12 --dropout 0.4
 
 # Another seed is another model.
 expect 0 "$ELMAN" train book.txt -o other --quiet --hidden 18 --level word \

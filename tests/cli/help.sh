@@ -75,9 +75,6 @@ refused 2 '--top-p' sample m --top-p 1.5
 # After -- nothing is an option.
 refused 2 "'--json' is too much" info -- a --json
 
-# What is planned, but not there.
-refused 2 'is not built yet' train x -o y --dtype bf16
-
 # Options that mean nothing together.
 refused 2 '--gamma means nothing with --schedule constant' \
     train x -o y --gamma 0.5 --schedule constant

@@ -42,6 +42,7 @@ cp c.1 kept.1
 middle --optimizer sgd --lr 100
 middle --optimizer sgd --lr 100 --schedule halve
 middle --stop-after 2
+middle --dtype bf16
 rm -f c c.1 c.2
 mv kept c
 mv kept.1 c.1

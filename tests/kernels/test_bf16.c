@@ -152,7 +152,7 @@ static int begin_tests(void **state)
         have("avx512", EL_LEVEL_AVX512, el_kernels_bf16_avx512);
         have("tiles", EL_LEVEL_AVX512, kernels_in_c);
         if (el_cpu_bf16_dot())
-            have("dot", EL_LEVEL_AVX512, el_kernels_bf16_dot);
+            have("dot", EL_LEVEL_AVX512, el_kernels_bf16_dot_avx512);
         if (el_cpu_amx())
             have("amx", EL_LEVEL_AVX512, el_kernels_bf16_amx);
     }

@@ -618,7 +618,9 @@ static void test_wrong_tensors(void **state)
     refuse_write(&t, 1, NULL, 0, "tensor \"w\": its rank is -1 (0 to 8)");
     t = right;
     t.dtype = (elman_dtype)7;
-    refuse_write(&t, 1, NULL, 0, "tensor \"w\": 7 is no dtype");
+    refuse_write(&t, 1, NULL, 0, "tensor \"w\": 7 is no dtype of a file");
+    t.dtype = ELMAN_BF16;
+    refuse_write(&t, 1, NULL, 0, "tensor \"w\": 5 is no dtype of a file");
     t = right;
     t.shape[0] = -1;
     refuse_write(&t, 1, NULL, 0,
@@ -719,8 +721,8 @@ static void test_null(void **state)
 static void test_dtype_sizes(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {4, 8, 8, 4, 1, 0};
-    for (int i = 0; i < 6; ++i)
+    static const size_t sizes[] = {4, 8, 8, 4, 1, 4, 0};
+    for (int i = 0; i < 7; ++i)
         assert_int_equal(elman_dtype_size((elman_dtype)i), sizes[i]);
     assert_int_equal(elman_dtype_size((elman_dtype)-1), 0);
 }

@@ -17,6 +17,23 @@
 
 static elman_context *plain; /* one thread, the best level */
 
+/* Promises of bits hold in both. */
+static elman_dtype single = ELMAN_F32;
+
+static int with_bf16(void **state)
+{
+    (void)state;
+    single = ELMAN_BF16;
+    return 0;
+}
+
+static int with_f32(void **state)
+{
+    (void)state;
+    single = ELMAN_F32;
+    return scratch_free(state);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -57,6 +74,52 @@ static void test_textbook(void **state)
     }
 }
 
+/* The length of got - wanted beside that of wanted. */
+static double distance(const answer *got, const answer *wanted, int part)
+{
+    double far = 0, all = 0;
+    for (int64_t i = 0; i < got->count[part]; ++i) {
+        const double is = element(wanted->dtype, wanted->part[part], i);
+        const double off = element(got->dtype, got->part[part], i) - is;
+        far += off * off;
+        all += is * is;
+    }
+    return all > 0 ? sqrt(far / all) : 0;
+}
+
+/* Two operands that are each wrong by 2^-9 at most make a product that is wrong
+ * by 2^-8, and sums of those do not add up all one way. */
+static void test_bf16_errors(void **state)
+{
+    (void)state;
+    draw d = {.stream = 13};
+    double most[PARTS] = {0};
+    for (int i = 0; i < 60; ++i) {
+        problem p = problem_draw(&d, 18, 60);
+        p.desc.hidden += 4;
+        problem_fill(&p, &d);
+        problem_try("errors of bfloat16", &p);
+        const answer wanted = problem_solve(plain, &p, ELMAN_F64, 0);
+        const answer got = problem_solve(plain, &p, ELMAN_BF16, 0);
+        const answer full = problem_solve(plain, &p, ELMAN_F32, 0);
+        for (int part = 0; part < PARTS; ++part) {
+            if (!got.part[part])
+                continue;
+            const double off = distance(&got, &wanted, part);
+            most[part] = off > most[part] ? off : most[part];
+            if (off > 0.015)
+                fail_trying("%s is off by %g", part_names[part], off);
+        }
+        if (problem_length(&p, 0) > 0 && p.h0 &&
+            memcmp(got.part[Y], full.part[Y],
+                   (size_t)got.count[Y] * sizeof(float)) == 0)
+            fail_trying("nothing was rounded");
+        scratch_free(NULL);
+    }
+    for (int part = 0; part < PARTS; ++part)
+        print_message("             %s %.4f\n", part_names[part], most[part]);
+}
+
 /* ---- Bits -----------------------------------------------------------------*/
 
 static void test_variants(void **state)
@@ -75,10 +138,9 @@ static void test_variants(void **state)
             p.train = 1;
         }
         problem_try("variants", &p);
-        const answer first = problem_solve(list[0].context, &p, ELMAN_F32, 0);
+        const answer first = problem_solve(list[0].context, &p, single, 0);
         for (int v = 1; v < count; ++v) {
-            const answer other =
-                problem_solve(list[v].context, &p, ELMAN_F32, 0);
+            const answer other = problem_solve(list[v].context, &p, single, 0);
             answers_same(list[v].name, &first, &other, Y, GRAD);
         }
         scratch_free(NULL);
@@ -179,13 +241,13 @@ static void test_alone(void **state)
     for (int i = 0; i < 100; ++i) {
         const problem p = problem_draw(&d, 40, 70);
         problem_try("alone", &p);
-        const answer all = problem_solve(plain, &p, ELMAN_F32, 0);
+        const answer all = problem_solve(plain, &p, single, 0);
         for (int64_t b = 0; b < p.B; ++b) {
             const int64_t n = problem_length(&p, b);
             problem q = choose(&p, &b, 1, n > 0 ? n : 1);
             q.batch_first = (int)(b % 2);
             q.lengths = n > 0 && b % 3 ? NULL : q.lengths;
-            const answer one = problem_solve(plain, &q, ELMAN_F32, 0);
+            const answer one = problem_solve(plain, &q, single, 0);
             compare_chosen("alone", &p, &all, &q, &one, &b);
         }
         scratch_free(NULL);
@@ -199,14 +261,14 @@ static void test_company(void **state)
     for (int i = 0; i < 100; ++i) {
         const problem p = problem_draw(&d, 40, 70);
         problem_try("other company", &p);
-        const answer all = problem_solve(plain, &p, ELMAN_F32, 0);
+        const answer all = problem_solve(plain, &p, single, 0);
         /* Any of them, in any order, some twice, with more padding. */
         const int64_t count = 1 + draw_below(&d, 12);
         int64_t pick[12];
         for (int64_t b = 0; b < count; ++b)
             pick[b] = draw_below(&d, p.B);
         const problem q = choose(&p, pick, count, p.T + draw_below(&d, 9));
-        const answer some = problem_solve(plain, &q, ELMAN_F32, 0);
+        const answer some = problem_solve(plain, &q, single, 0);
         compare_chosen("other company", &p, &all, &q, &some, pick);
         scratch_free(NULL);
     }
@@ -224,7 +286,7 @@ static void test_padding(void **state)
         problem_try("padding", &p);
         const sizes s = problem_sizes(&p);
         const int64_t W = s.S * s.P;
-        const answer clean = problem_solve(plain, &p, ELMAN_F32, 0);
+        const answer clean = problem_solve(plain, &p, single, 0);
         for (int64_t b = 0; b < p.B; ++b)
             for (int64_t t = p.lengths[b]; t < p.T; ++t) {
                 double *const x = p.x + problem_row(&p, t, b, s.I);
@@ -240,10 +302,10 @@ static void test_padding(void **state)
                         p.dy[problem_row(&p, t, b, W) + j] = NAN;
                 }
             }
-        answer dirty = answer_room(&p, ELMAN_F32);
+        answer dirty = answer_room(&p, single);
         memset(dirty.part[Y], 0xff, (size_t)dirty.count[Y] * 4);
         memset(dirty.part[DX], 0xff, (size_t)dirty.count[DX] * 4);
-        elman_rnn *rnn = problem_rnn(plain, &p, ELMAN_F32);
+        elman_rnn *rnn = problem_rnn(plain, &p, single);
         elman_tape *tape = problem_tape(rnn, &p, 0);
         problem_run(&p, rnn, tape, 0, &dirty);
         answers_same("junk in the padding", &clean, &dirty, Y, GRAD);
@@ -263,8 +325,8 @@ static void test_ways(void **state)
         const problem p = problem_draw(&d, 40, 70);
         problem_try("ways", &p);
         const sizes s = problem_sizes(&p);
-        const answer first = problem_solve(plain, &p, ELMAN_F32, 0);
-        const answer inference = problem_solve(plain, &p, ELMAN_F32, 1);
+        const answer first = problem_solve(plain, &p, single, 0);
+        const answer inference = problem_solve(plain, &p, single, 1);
         answers_same("an inference tape", &first, &inference, Y, CT);
 
         problem turned = p;
@@ -281,16 +343,16 @@ static void test_ways(void **state)
                            p.dy + problem_row(&p, t, b, s.S * s.P),
                            (size_t)(s.S * s.P) * sizeof(double));
             }
-        const answer other = problem_solve(plain, &turned, ELMAN_F32, 0);
+        const answer other = problem_solve(plain, &turned, single, 0);
         answers_same("the other layout", &first, &other, HT, CT);
         answers_same("the other layout", &first, &other, DH0, GRAD);
 
         problem large = p;
         large.T += 7;
         large.B += 3;
-        elman_rnn *rnn = problem_rnn(plain, &p, ELMAN_F32);
+        elman_rnn *rnn = problem_rnn(plain, &p, single);
         elman_tape *tape = problem_tape(rnn, &large, 0);
-        answer again = answer_room(&p, ELMAN_F32);
+        answer again = answer_room(&p, single);
         problem_run(&p, rnn, tape, 0, &again);
         answers_same("a large tape", &first, &again, Y, GRAD);
         memset(again.part[GRAD], 0, (size_t)again.count[GRAD] * 4);
@@ -310,11 +372,11 @@ static void test_lengths_all_T(void **state)
         problem p = problem_draw(&d, 30, 50);
         p.lengths = NULL;
         problem_try("lengths all T", &p);
-        const answer without = problem_solve(plain, &p, ELMAN_F32, 0);
+        const answer without = problem_solve(plain, &p, single, 0);
         p.lengths = scratch(p.B, sizeof *p.lengths);
         for (int64_t b = 0; b < p.B; ++b)
             p.lengths[b] = p.T;
-        const answer with = problem_solve(plain, &p, ELMAN_F32, 0);
+        const answer with = problem_solve(plain, &p, single, 0);
         answers_same("lengths all T", &without, &with, Y, GRAD);
         scratch_free(NULL);
     }
@@ -325,14 +387,14 @@ static void test_lengths_all_T(void **state)
 static void step_through(const problem *p, elman_rnn *rnn, draw *d, answer *a)
 {
     const sizes s = problem_sizes(p);
-    const float *const x = scratch_as(ELMAN_F32, p->x, a->count[DX]);
+    const float *const x = scratch_as(single, p->x, a->count[DX]);
     elman_state *now, *kept;
     must(elman_state_create(rnn, p->B, &now));
     must(elman_state_create(rnn, p->B, &kept));
     if (p->h0)
-        elman_state_write(now, scratch_as(ELMAN_F32, p->h0, a->count[HT]));
+        elman_state_write(now, scratch_as(single, p->h0, a->count[HT]));
     if (p->c0)
-        elman_state_write_c(now, scratch_as(ELMAN_F32, p->c0, a->count[CT]));
+        elman_state_write_c(now, scratch_as(single, p->c0, a->count[CT]));
     for (int64_t t = 0, some; t < p->T; t += some) {
         some = 1 + draw_below(d, p->T - t);
         /* Through another state, and through what can be saved. */
@@ -370,21 +432,21 @@ static void test_pieces(void **state)
         p.batch_first = 0;
         problem_try("pieces", &p);
         const sizes s = problem_sizes(&p);
-        const answer whole = problem_solve(plain, &p, ELMAN_F32, 0);
-        elman_rnn *rnn = problem_rnn(plain, &p, ELMAN_F32);
-        answer steps = answer_room(&p, ELMAN_F32);
+        const answer whole = problem_solve(plain, &p, single, 0);
+        elman_rnn *rnn = problem_rnn(plain, &p, single);
+        answer steps = answer_room(&p, single);
         step_through(&p, rnn, &d, &steps);
         answers_same("in steps", &whole, &steps, Y, CT);
 
         /* Two runs, the second from where the first one ended. */
         const int64_t cut = draw_below(&d, p.T + 1);
-        answer a = answer_room(&p, ELMAN_F32);
+        answer a = answer_room(&p, single);
         elman_tape *tape = problem_tape(rnn, &p, (int)draw_below(&d, 2));
         elman_sequences q = ELMAN_SEQUENCES;
-        const float *const x = scratch_as(ELMAN_F32, p.x, a.count[DX]);
+        const float *const x = scratch_as(single, p.x, a.count[DX]);
         q.batch = p.B;
-        q.h0 = scratch_as(ELMAN_F32, p.h0, a.count[HT]);
-        q.c0 = scratch_as(ELMAN_F32, p.c0, a.count[CT]);
+        q.h0 = scratch_as(single, p.h0, a.count[HT]);
+        q.c0 = scratch_as(single, p.c0, a.count[CT]);
         q.hT = a.part[HT];
         q.cT = a.part[CT];
         for (int k = 0; k < 2; ++k) {
@@ -542,12 +604,12 @@ static void test_no_allocation(void **state)
         problem_try("allocations", &p);
         counting c = {0};
         elman_context *context = counting_context(&c);
-        elman_rnn *rnn = problem_rnn(context, &p, ELMAN_F32);
+        elman_rnn *rnn = problem_rnn(context, &p, single);
         elman_tape *tape = problem_tape(rnn, &p, 0);
         elman_state *s = NULL;
         if (!p.desc.bidirectional)
             must(elman_state_create(rnn, p.B, &s));
-        answer a = answer_room(&p, ELMAN_F32);
+        answer a = answer_room(&p, single);
         const long long before = atomic_load(&c.asked);
         problem_run(&p, rnn, tape, 0, &a);
         if (s)
@@ -653,20 +715,27 @@ static void test_mistakes(void **state)
     scratch_free(NULL);
 }
 
+#define BOTH(name)                                                             \
+    cmocka_unit_test_teardown(name, scratch_free),                             \
+    {                                                                          \
+#name ", bf16", name, with_bf16, with_f32, NULL                        \
+    }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_textbook, scratch_free),
-        cmocka_unit_test_teardown(test_variants, scratch_free),
-        cmocka_unit_test_teardown(test_alone, scratch_free),
-        cmocka_unit_test_teardown(test_company, scratch_free),
-        cmocka_unit_test_teardown(test_padding, scratch_free),
-        cmocka_unit_test_teardown(test_ways, scratch_free),
-        cmocka_unit_test_teardown(test_lengths_all_T, scratch_free),
-        cmocka_unit_test_teardown(test_pieces, scratch_free),
+        cmocka_unit_test_teardown(test_bf16_errors, scratch_free),
+        BOTH(test_variants),
+        BOTH(test_alone),
+        BOTH(test_company),
+        BOTH(test_padding),
+        BOTH(test_ways),
+        BOTH(test_lengths_all_T),
+        BOTH(test_pieces),
         cmocka_unit_test_teardown(test_cells, scratch_free),
         cmocka_unit_test_teardown(test_dropout, scratch_free),
-        cmocka_unit_test_teardown(test_no_allocation, scratch_free),
+        BOTH(test_no_allocation),
         cmocka_unit_test_teardown(test_mistakes, scratch_free),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* bf16_dot.c - the products of bfloat16 by VDPBF16PS: c = fma(a_high, b_high,
- * c), and then c = fma(a_low, b_low, c), which are two steps of one chain where
- * a word has the earlier one above.  So of four steps 0 1 2 3 one word has 2
- * and 0, for the even chain, and the next one 3 and 1. */
+/* bf16_dot_avx512.c - the products of bfloat16 by VDPBF16PS: c = fma(a_high,
+ * b_high, c), and then c = fma(a_low, b_low, c), which are two steps of one
+ * chain where a word has the earlier one above.  So of four steps 0 1 2 3 one
+ * word has 2 and 0, for the even chain, and the next one 3 and 1. */
 #include "../bf16.h"
 #include "../../base/cpu.h"
 #include "vec_avx512.h"
@@ -105,7 +105,7 @@ static void bf16_turned(uint32_t *to, ptrdiff_t ldto, const float *a,
 
 #include "../tmpl/bf16_tmpl.h"
 
-void el_kernels_bf16_dot(el_kernels *table)
+void el_kernels_bf16_dot_avx512(el_kernels *table)
 {
     BF16_OVERLAY(table);
 }
