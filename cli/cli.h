@@ -26,6 +26,7 @@ int cmd_info(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_probe(int argc, char **argv);
 
 /* How this program was called: the first word of a command to type. */
 extern const char *program_name;

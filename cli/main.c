@@ -19,6 +19,7 @@ static const struct {
     {"bench", cmd_bench, "measure how fast this machine computes"},
     {"convert", cmd_convert, "make a model of another program's file"},
     {"run", cmd_run, "run a network over sequences of numbers"},
+    {"probe", cmd_probe, "measure how far back a gradient reaches"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

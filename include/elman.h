@@ -781,6 +781,32 @@ ELMAN_API elman_status elman_lm_eval(const elman_lm *lm, elman_text *text,
                                      int64_t first, int64_t count,
                                      elman_lm_score *out);
 
+/* How far back the gradient reaches: the L2 norms of
+ *   d loss_t / d s_{t-k}    k = 0 ... K
+ * at N places t of a text, spread evenly from the first that has K steps before
+ * it to the last.  loss_t is -ln p of the token after t; s_{t-k} is the part of
+ * the state that a layer carries on from step t-k (what the layer above sees of
+ * it at that step itself is not counted in).  The state comes from the text's
+ * beginning; nothing is dropped out. */
+typedef struct elman_probe_desc {
+    size_t struct_size;
+    int64_t first, count; /* tokens that are looked at; at least K+1 */
+    int64_t steps;        /* K, at least 1 */
+    int64_t positions;    /* N, at least 1, no more than count - K */
+} elman_probe_desc;
+#define ELMAN_PROBE_DESC                                                       \
+    {                                                                          \
+        .struct_size = sizeof(elman_probe_desc)                                \
+    }
+
+/* norms [K+1,L,N] out; of an LSTM [K+1,2*L,N], h of all layers and then c.  The
+ * text must have been opened with the model's vocabulary.
+ * ELMAN_EUNSUPPORTED: the model is an ELMAN_CELL_NONE, and has no state.
+ * ELMAN_ETEXT: too few tokens. */
+ELMAN_API elman_status elman_lm_probe(const elman_lm *lm, elman_text *text,
+                                      const elman_probe_desc *desc,
+                                      double *norms);
+
 typedef struct elman_sampler {
     size_t struct_size;
     double temperature; /* greater than 0 */

@@ -289,10 +289,9 @@ elman_status elman_lm_step(const elman_lm *lm, elman_lm_state *state,
     return ELMAN_OK;
 }
 
-elman_status elman_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
-                           int64_t count, elman_lm_score *out)
+static elman_status check_part(const elman_lm *lm, const elman_text *text,
+                               int64_t first, int64_t count)
 {
-    EL_REQUIRE(lm && text && out, "lm, text or out is NULL");
     EL_REQUIRE(first >= 0 && count >= 0 &&
                    first <= elman_text_tokens(text) - count,
                "tokens %lld to %lld are not all in the text, which has %lld",
@@ -300,6 +299,16 @@ elman_status elman_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
                (long long)elman_text_tokens(text));
     EL_REQUIRE(el_vocab_same(el_text_vocab(text), lm->vocab),
                "the text was not opened with the model's vocabulary");
+    return ELMAN_OK;
+}
+
+elman_status elman_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
+                           int64_t count, elman_lm_score *out)
+{
+    EL_REQUIRE(lm && text && out, "lm, text or out is NULL");
+    const elman_status bad = check_part(lm, text, first, count);
+    if (bad)
+        return bad;
     if (count < 2)
         return el_fail(ELMAN_ETEXT,
                        "the text has %lld tokens (2 are needed to "
@@ -310,6 +319,34 @@ elman_status elman_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
     EL_COMPUTE(s = el_lm_eval(lm, text, first, count, &score));
     if (!s)
         el_give_struct(out, &score, sizeof score);
+    return s;
+}
+
+elman_status elman_lm_probe(const elman_lm *lm, elman_text *text,
+                            const elman_probe_desc *desc, double *norms)
+{
+    EL_REQUIRE(lm && text && desc && norms, "lm, text, desc or norms is NULL");
+    elman_probe_desc d = ELMAN_PROBE_DESC;
+    elman_status s = el_take_desc(&d, sizeof d, desc, "elman_probe_desc");
+    if (!s)
+        s = check_part(lm, text, d.first, d.count);
+    if (s)
+        return s;
+    EL_REQUIRE(d.steps >= 1 && d.positions >= 1,
+               "steps and positions are %lld and %lld (at least 1)",
+               (long long)d.steps, (long long)d.positions);
+    if (!lm->net.stack.recurrent)
+        return el_fail(ELMAN_EUNSUPPORTED,
+                       "the model has no hidden state: its gradient reaches "
+                       "back over %lld tokens, and not one step further",
+                       (long long)lm->tokens);
+    if (d.steps >= d.count || d.positions > d.count - d.steps)
+        return el_fail(ELMAN_ETEXT,
+                       "the text has %lld tokens, which is too few to look "
+                       "back over %lld steps from %lld places",
+                       (long long)d.count, (long long)d.steps,
+                       (long long)d.positions);
+    EL_COMPUTE(s = el_lm_probe(lm, text, &d, norms));
     return s;
 }
 

@@ -91,6 +91,9 @@ elman_status el_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
                         int64_t count, elman_lm_score *out);
 /* What el_lm_eval takes while it runs. */
 int64_t el_lm_eval_bytes(const elman_lm *lm);
+/* norms [K+1,kinds,N] out; the text has the tokens, and the model a state. */
+elman_status el_lm_probe(const elman_lm *lm, elman_text *text,
+                         const elman_probe_desc *desc, double *norms);
 elman_status el_lm_choose(const elman_lm *lm, const elman_sampler *sampler,
                           const void *logits, double uniform, int32_t *id);
 

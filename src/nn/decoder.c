@@ -91,6 +91,8 @@ void el_decoder_backward(const el_decoder *d, el_run run, const void *h,
                           .w = d->back,
                           .c = dh,
                           .ldc = d->hidden});
+    if (!grad)
+        return;
     const el_chain chain = {.run = run};
     el_product_gradient(d->context, d->k,
                         &(el_gradient){.chain = chain,

@@ -10,7 +10,7 @@ for call in --help -h help; do
     grep -q '^Example:' out || fail "$call shows no example"
     [ ! -s err ] || fail "$call writes on stderr"
 done
-for command in train eval sample info bench convert run; do
+for command in train eval sample info bench convert run probe; do
     for call in "$command --help" "$command -h" "help $command"; do
         # shellcheck disable=SC2086
         expect 0 "$ELMAN" $call

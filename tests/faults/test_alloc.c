@@ -421,6 +421,16 @@ static elman_status evaluate(scene *s)
     return elman_lm_eval(s->lm, s->text, 0, 150, &score);
 }
 
+static elman_status look_back(scene *s)
+{
+    elman_probe_desc desc = ELMAN_PROBE_DESC;
+    double norms[6 * 7];
+    desc.count = 150;
+    desc.steps = 5;
+    desc.positions = 7;
+    return elman_lm_probe(s->lm, s->text, &desc, norms);
+}
+
 static elman_status load(scene *s)
 {
     elman_lm *lm = NULL;
@@ -648,6 +658,7 @@ PLAYED(texts)
 PLAYED(models)
 PLAYED(choose)
 PLAYED(evaluate)
+PLAYED(look_back)
 PLAYED(networks)
 PLAYED(c_files)
 PLAYED(arrays)
@@ -693,7 +704,7 @@ int main(void)
         TEST(models),           TEST(choose),        TEST(evaluate),
         TEST(networks),         TEST(arrays),        TEST(files),
         TEST(make_trainer),     TEST(whole_epoch),   TEST(checkpoints),
-        TEST(vocabularies),     TEST(c_files),
+        TEST(vocabularies),     TEST(c_files),       TEST(look_back),
     };
     return cmocka_run_group_tests_name("alloc", tests, begin, end);
 }
