@@ -88,6 +88,18 @@ static const option table[] = {
      .initial = "sequential",
      .help = "adjacent pieces with the state carried on, or pieces anywhere "
              "from a zero state"},
+    {OPTION_CHOICE, 0, "truncation", AT(truncation),
+     .choices = "regular|random|none", .memory = MEMORY_FIXED,
+     .initial = "regular",
+     .help = "of gradients in time: an update every --steps; or one wherever a "
+             "draw cuts, unbiased; or one an epoch"},
+    {OPTION_INT, 0, "back", AT(back), "N", .range = RANGE_NOT_NEGATIVE,
+     .memory = MEMORY_FIXED, .initial = "0",
+     .help = "regular: steps that gradients go back, --steps or more; 0: "
+             "--steps"},
+    {OPTION_REAL, 0, "cut", AT(cut), "P", .range = RANGE_PART,
+     .memory = MEMORY_FIXED, .initial = "0.5",
+     .help = "random: how likely a cut is after --steps"},
     {OPTION_CHOICE, 0, "optimizer", AT(optimizer),
      .choices = "sgd|momentum|adam|adamw|rmsprop", .memory = MEMORY_FIXED,
      .initial = "adam", .help = "how weights follow gradients"},
@@ -206,6 +218,8 @@ static const struct {
     {"context", "cell", ELMAN_CELL_NONE},
     {"proj", "cell", ELMAN_CELL_LSTM},
     {"reset", "cell", ELMAN_CELL_GRU},
+    {"back", "truncation", ELMAN_TRUNCATION_REGULAR},
+    {"cut", "truncation", ELMAN_TRUNCATION_RANDOM},
     {"momentum", "optimizer", ELMAN_MOMENTUM},
     {"gamma", "schedule", ELMAN_STEP},
     {"every", "schedule", ELMAN_STEP},
@@ -279,6 +293,33 @@ static int check_network(const recipe *r, const arguments *a)
     return check_owned(r, a);
 }
 
+static int check_truncation(const recipe *r, const arguments *a)
+{
+    const char *command = recipe_grammar.command;
+    const int regular = r->truncation == ELMAN_TRUNCATION_REGULAR;
+    const char *what = regular ? "--back" : "--truncation";
+
+    if (r->truncation == ELMAN_TRUNCATION_NONE && given(a, "steps"))
+        return complain_usage(command, "--steps means nothing with "
+                                       "--truncation none");
+    if (regular && r->back > 0 && r->back < r->steps)
+        return complain_usage(command, "--back %lld is below --steps %lld",
+                              (long long)r->back, (long long)r->steps);
+    if (regular && r->back <= r->steps)
+        return DONE;
+    if (r->sampling == ELMAN_RANDOM)
+        return complain_usage(command,
+                              "%s goes with --sampling sequential only, whose "
+                              "pieces are adjacent",
+                              what);
+    if (r->cell == ELMAN_CELL_NONE)
+        return complain_usage(command,
+                              "%s means nothing with --cell none, whose "
+                              "gradients do not go back in time",
+                              what);
+    return DONE;
+}
+
 static int check_together(const recipe *r, const arguments *a)
 {
     const char *command = recipe_grammar.command;
@@ -317,6 +358,8 @@ static int check_together(const recipe *r, const arguments *a)
         return complain_usage(command, "the model would be mixed with other "
                                        "output (-o - goes with neither --json "
                                        "nor --log -)");
+    if (check_truncation(r, a) != DONE)
+        return MISUSED;
     return check_network(r, a);
 }
 
@@ -379,6 +422,9 @@ void recipe_describe(const recipe *r, elman_train_desc *out)
     out->batch = r->batch;
     out->shards = r->shards;
     out->steps = r->steps;
+    out->truncation = (elman_truncation)r->truncation;
+    out->back = r->back;
+    out->cut = r->cut;
     out->epochs = r->epochs;
     out->updates = r->updates;
     out->seed = (uint64_t)r->seed;
@@ -432,6 +478,9 @@ static void understand(recipe *r, const elman_train_desc *d,
     r->batch = d->batch;
     r->shards = d->shards;
     r->steps = d->steps;
+    r->truncation = (int)d->truncation;
+    r->back = d->back;
+    r->cut = d->cut;
     r->epochs = d->epochs;
     r->updates = d->updates;
     r->seed = (int64_t)d->seed;

@@ -17,7 +17,9 @@ typedef struct recipe {
     int64_t hidden, layers, proj, embed, context;
     double dropout, weight_drop;
     int64_t batch, shards, steps, epochs, updates, seed;
-    int sampling, loss;
+    int sampling, loss, truncation;
+    int64_t back;
+    double cut;
     int optimizer, schedule;
     double lr, momentum, weight_decay, clip;
     double gamma, floor;

@@ -731,6 +731,7 @@ typedef struct elman_lm_batch {
     uint64_t seed, draw;    /* these two: a new draw, new masks */
     int64_t first_row;      /* of the masks: what is given are rows first_row,
                              * first_row + 1, ... of a larger batch */
+    int64_t first_step;     /* likewise: first_step, ... of longer sequences */
 } elman_lm_batch;
 #define ELMAN_LM_BATCH                                                         \
     {                                                                          \
@@ -945,6 +946,19 @@ typedef enum elman_nonfinite {
                                * zeros again; after 100 in a row it is a stop */
 } elman_nonfinite;
 
+/* Where back-propagation through time is cut off (docs/training.md has the
+ * formulas).  All but the plain one, with `back` 0, need sequential sampling
+ * and a cell with a state. */
+typedef enum elman_truncation {
+    ELMAN_TRUNCATION_REGULAR = 0, /* an update every `steps` steps, whose
+                                   * gradient goes back `back` of them */
+    ELMAN_TRUNCATION_RANDOM = 1,  /* cut after every `steps` steps with
+                                   * probability `cut`, and weighted so that the
+                                   * expectation is the whole gradient; an
+                                   * update at every cut */
+    ELMAN_TRUNCATION_NONE = 2,    /* one update an epoch; `steps` is ignored */
+} elman_truncation;
+
 typedef struct elman_train_desc {
     size_t struct_size;
     elman_lm_desc model;
@@ -970,11 +984,16 @@ typedef struct elman_train_desc {
                      * another order of the sum */
     elman_nonfinite on_nonfinite;
     const struct elman_ranks *ranks; /* borrowed; NULL: one process */
+    elman_truncation truncation;
+    int64_t back; /* regular: steps, or more; 0 means steps */
+    double cut;   /* random: (0, 1]; the mean over time (loss) divides by
+                   * steps / cut, which an update has on average */
 } elman_train_desc;
 #define ELMAN_TRAIN_DESC                                                       \
     {                                                                          \
         .struct_size = sizeof(elman_train_desc), .model = ELMAN_LM_DESC,       \
-        .optimizer = ELMAN_OPTIMIZER_DESC, .schedule = ELMAN_SCHEDULE          \
+        .optimizer = ELMAN_OPTIMIZER_DESC, .schedule = ELMAN_SCHEDULE,         \
+        .cut = 0.5                                                             \
     }
 
 typedef struct elman_trainer elman_trainer;
@@ -1053,10 +1072,11 @@ typedef struct elman_train_report {
  * too, the report is filled: update is the number that it would have had. */
 ELMAN_API elman_status elman_trainer_step(elman_trainer *trainer,
                                           elman_train_report *report);
-/* Updates that one epoch takes, and that the run takes in all. */
+/* Updates that the epoch at hand takes, and that the run takes in all. */
 ELMAN_API int64_t elman_trainer_epoch_updates(const elman_trainer *trainer);
 ELMAN_API int64_t elman_trainer_total_updates(const elman_trainer *trainer);
-/* What training takes, the passing needs of a validation included. */
+/* What training takes, the passing needs of a validation included.  With random
+ * truncation it grows where a segment is longer than all before it. */
 ELMAN_API void elman_trainer_memory(const elman_trainer *trainer,
                                     elman_memory *out);
 /* The model as it stands; borrowed. */

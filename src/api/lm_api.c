@@ -258,6 +258,8 @@ elman_status elman_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
                state ? (long long)state->batch : 0, (long long)b.batch);
     EL_REQUIRE(b.first_row >= 0 && b.first_row < (int64_t)1 << 32,
                "first_row is %lld (0 to 2^32-1)", (long long)b.first_row);
+    EL_REQUIRE(b.first_step >= 0 && b.first_step < (int64_t)1 << 48,
+               "first_step is %lld (0 to 2^48-1)", (long long)b.first_step);
     s = check_ids(lm, b.ids, b.steps * b.batch, false);
     if (!s)
         s = check_ids(lm, b.targets, b.steps * b.batch, true);

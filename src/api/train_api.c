@@ -23,6 +23,30 @@ static elman_status check_schedule(const elman_schedule *s)
     return ELMAN_OK;
 }
 
+static elman_status check_truncation(const elman_train_desc *d)
+{
+    const elman_truncation how = d->truncation;
+    EL_REQUIRE(how >= ELMAN_TRUNCATION_REGULAR && how <= ELMAN_TRUNCATION_NONE,
+               "truncation is %d (one of elman_truncation)", how);
+    EL_REQUIRE(d->cut > 0 && d->cut <= 1, "cut is %g (above 0, at most 1)",
+               d->cut);
+    EL_REQUIRE(
+        d->back == 0 || (how == ELMAN_TRUNCATION_REGULAR &&
+                         d->back >= d->steps && d->back < (int64_t)1 << 31),
+        "back is %lld (0, or with ELMAN_TRUNCATION_REGULAR %lld or more, "
+        "which is steps, below 2^31)",
+        (long long)d->back, (long long)d->steps);
+    EL_REQUIRE(how == ELMAN_TRUNCATION_REGULAR
+                   ? d->back <= d->steps || d->sampling == ELMAN_SEQUENTIAL
+                   : d->sampling == ELMAN_SEQUENTIAL,
+               "sampling is ELMAN_RANDOM, and gradients would go back over "
+               "pieces that are not adjacent");
+    EL_REQUIRE((how == ELMAN_TRUNCATION_REGULAR && d->back <= d->steps) ||
+                   d->model.cell != ELMAN_CELL_NONE,
+               "the model has no hidden state, and nothing goes back in time");
+    return ELMAN_OK;
+}
+
 /* Descriptors that stand in another one are as large as ours: the outer size
  * tells which version the caller knows. */
 static elman_status take(elman_train_desc *d, const elman_train_desc *desc)
@@ -56,6 +80,9 @@ static elman_status take(elman_train_desc *d, const elman_train_desc *desc)
                "shards is %lld (a power of two that divides the batch, which "
                "is %lld)",
                (long long)d->shards, (long long)d->batch);
+    s = check_truncation(d);
+    if (s)
+        return s;
     EL_REQUIRE(d->epochs >= 0 && d->updates >= 0 &&
                    (d->epochs > 0 || d->updates > 0),
                "epochs and updates are %lld and %lld (one of them above 0)",
@@ -150,7 +177,7 @@ elman_status elman_trainer_step(elman_trainer *trainer,
 
 int64_t elman_trainer_epoch_updates(const elman_trainer *trainer)
 {
-    return trainer ? trainer->pieces.updates : 0;
+    return trainer ? el_truncation_epoch_updates(trainer) : 0;
 }
 
 int64_t elman_trainer_total_updates(const elman_trainer *trainer)

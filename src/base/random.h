@@ -15,6 +15,7 @@ enum el_purpose {
     EL_RANDOM_SAMPLE = 5,
     EL_RANDOM_DROPOUT = 6,
     EL_RANDOM_WEIGHT_DROP = 7,
+    EL_RANDOM_CUT = 8, /* of an epoch's rows, after each piece */
 };
 
 #define EL_STREAM(purpose, low) ((uint64_t)(purpose) << 32 | (uint32_t)(low))

@@ -84,6 +84,15 @@ void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
                    const elman_lm_batch *batch, elman_lm_state *state,
                    double *loss_sum, int64_t *kept);
 void el_lm_backward(const elman_lm *lm, elman_lm_tape *tape, void *grad);
+/* The same with what arrives on the states after the last step, [L,B,.], and
+ * what leaves on those before the first; any may be NULL, and those that leave
+ * may lie where those that arrive do. */
+typedef struct el_lm_flow {
+    const void *dhT, *dcT;
+    void *dh0, *dc0;
+} el_lm_flow;
+void el_lm_backward_through(const elman_lm *lm, elman_lm_tape *tape,
+                            const el_lm_flow *flow, void *grad);
 void el_lm_step(const elman_lm *lm, elman_lm_state *state, const int32_t *ids,
                 void *logits);
 

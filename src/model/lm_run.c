@@ -265,7 +265,8 @@ static el_dropout before_decoder(const elman_lm *lm, const el_draw *draw)
     return (el_dropout){.p = lm->desc.dropout,
                         .locked = lm->desc.locked,
                         .key = el_dropout_key(draw, lm->desc.layers - 1),
-                        .first = draw->first};
+                        .first = draw->first,
+                        .first_step = draw->first_step};
 }
 
 /* What enters the decoder, packed rows. */
@@ -293,12 +294,12 @@ void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
         tape->ids[i] = state ? state->ids[i] : -1;
     memcpy(tape->ids + past, batch->ids, (size_t)rows * sizeof *batch->ids);
     const el_input input = enter(lm, run.batch, rows, tape->ids, tape->x);
-    el_forward f = {
-        .steps = run.steps,
-        .batch = run.batch,
-        .input = input,
-        .draw = {batch->train, batch->seed, batch->draw, batch->first_row},
-        .weights = lm->net.weights};
+    el_forward f = {.steps = run.steps,
+                    .batch = run.batch,
+                    .input = input,
+                    .draw = {batch->train, batch->seed, batch->draw,
+                             batch->first_row, batch->first_step},
+                    .weights = lm->net.weights};
     if (carries) {
         f.h0 = f.hT = state->state.h;
         f.c0 = f.cT = state->state.c;
@@ -351,6 +352,12 @@ static void embedding_gradient(const elman_lm *lm, elman_lm_tape *tape,
 
 void el_lm_backward(const elman_lm *lm, elman_lm_tape *tape, void *grad)
 {
+    el_lm_backward_through(lm, tape, &(el_lm_flow){0}, grad);
+}
+
+void el_lm_backward_through(const elman_lm *lm, elman_lm_tape *tape,
+                            const el_lm_flow *flow, void *grad)
+{
     const int64_t P = lm->net.stack.width;
     const bool drops = tape->out && tape->draw.train;
     el_decoder_backward(&lm->net.decoder, tape->run,
@@ -361,9 +368,13 @@ void el_lm_backward(const elman_lm *lm, elman_lm_tape *tape, void *grad)
         el_dropout_rows(lm->net.context, lm->net.k, &d, tape->run, P, tape->dh,
                         P, tape->dh, P);
     }
-    el_tape_backward(
-        &tape->tape,
-        &(el_backward){.dy = tape->dh, .dx = tape->dx, .grad = grad});
+    el_tape_backward(&tape->tape, &(el_backward){.dy = tape->dh,
+                                                 .dhT = flow->dhT,
+                                                 .dcT = flow->dcT,
+                                                 .dx = tape->dx,
+                                                 .dh0 = flow->dh0,
+                                                 .dc0 = flow->dc0,
+                                                 .grad = grad});
     if (lm->net.embedding >= 0)
         embedding_gradient(lm, tape, grad);
     tape->run.steps = 0;

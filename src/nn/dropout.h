@@ -11,7 +11,8 @@
 typedef struct el_draw {
     bool train; /* false: there is no dropout */
     uint64_t seed, draw;
-    int64_t first; /* sequence 0 is this one of the batch that masks know */
+    int64_t first; /* sequence 0 is this one of the batch that masks know, */
+    int64_t first_step; /* and step 0 this one of the sequence */
 } el_draw;
 
 /* Each element of width stays with probability 1 - p, and is then divided by
@@ -20,7 +21,8 @@ typedef struct el_dropout {
     double p;
     bool locked;          /* one mask for all steps of a sequence */
     uint64_t key;         /* of el_dropout_key */
-    int64_t first;        /* of el_draw */
+    int64_t first;        /* of el_draw, */
+    int64_t first_step;   /* likewise */
     const int32_t *order; /* of a run's ranks */
 } el_dropout;
 

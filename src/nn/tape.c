@@ -382,6 +382,7 @@ static el_dropout between(const el_tape *t, int n)
                         .locked = t->stack->desc.locked,
                         .key = el_dropout_key(&t->draw, n),
                         .first = t->draw.first,
+                        .first_step = t->draw.first_step,
                         .order = order_of(t)};
 }
 

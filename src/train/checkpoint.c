@@ -49,6 +49,8 @@
     X("steps", steps, int64_t)                                                 \
     X("stop-after", stop_after, int64_t)                                       \
     X("shards", shards, int64_t)                                               \
+    X("truncation", truncation, elman_truncation)                              \
+    X("back", back, int64_t)                                                   \
     X("seed", seed, uint64_t)                                                  \
     X("on-nonfinite", on_nonfinite, elman_nonfinite)                           \
     X("epochs", epochs, int64_t)                                               \
@@ -68,7 +70,8 @@
     X("gamma", schedule.gamma)                                                 \
     X("floor", schedule.floor)                                                 \
     X("valid-fraction", valid_fraction)                                        \
-    X("average", average)
+    X("average", average)                                                      \
+    X("cut", cut)
 
 /* What lies behind them: el_counters, and more; el_sums. */
 #define COUNTERS(X)                                                            \

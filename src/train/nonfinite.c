@@ -112,7 +112,7 @@ static elman_status stop(elman_trainer *t, const char *what,
     if (t->state)
         el_lm_state_write(t->state, t->carried);
     report->update = c->update + 1;
-    report->epoch = c->update / t->pieces.updates + 1;
+    report->epoch = el_truncation_place(t, c->update).epoch + 1;
     report->tokens = c->tokens;
     report->epoch_loss = t->sums.epoch_nats / (double)c->epoch_tokens;
     report->best_valid_loss = t->sums.best_loss;

@@ -42,7 +42,8 @@ elman_status el_shards_create(elman_trainer *t)
     s->first = s->group.rank * s->count;
     s->rows = d->batch / d->shards;
     if (!status)
-        status = el_lm_tape_create(t->lm, d->steps, s->rows, false, &s->tape);
+        status = el_lm_tape_create(t->lm, t->truncation.hold, s->rows, false,
+                                   &s->tape);
     if (!status && t->state && d->shards > 1)
         status = el_lm_state_create(t->lm, s->rows, &s->state);
     if (status)
@@ -53,8 +54,8 @@ elman_status el_shards_create(elman_trainer *t)
             return ELMAN_ENOMEM;
     t->grad = s->waiting[0];
     el_plan p = {.context = c, .allocate = true};
-    plan_tokens(&p, d->steps, s->count * s->rows, s);
-    return p.failed ? ELMAN_ENOMEM : ELMAN_OK;
+    plan_tokens(&p, t->truncation.on ? 1 : d->steps, s->count * s->rows, s);
+    return p.failed ? ELMAN_ENOMEM : el_truncation_create(t);
 }
 
 void el_shards_free(elman_trainer *t)
@@ -69,17 +70,20 @@ void el_shards_free(elman_trainer *t)
     el_free(c, s->row);
     el_free(c, s->ids);
     el_free(c, s->targets);
+    el_truncation_free(t);
 }
 
 /* ---- Reading --------------------------------------------------------------*/
 
-elman_status el_shards_read(elman_trainer *t, int64_t epoch, int64_t update)
+elman_status el_shards_read(elman_trainer *t, const el_place *place)
 {
     const el_shards *const s = &t->shards;
+    if (t->truncation.on)
+        return el_truncation_read(t, place);
     const int64_t T = t->desc.steps;
     for (int64_t b = 0; b < s->count * s->rows; ++b) {
-        const int64_t first =
-            el_pieces_first(&t->pieces, epoch, update, s->first * s->rows + b);
+        const int64_t first = el_pieces_first(
+            &t->pieces, place->epoch, place->from, s->first * s->rows + b);
         const elman_status status = el_text_read(t->text, first, T + 1, s->row);
         if (status)
             return status;
@@ -159,7 +163,8 @@ elman_status el_shards_collect(elman_trainer *t)
 static elman_lm_batch batch_of(const elman_trainer *t, int64_t own)
 {
     const el_shards *const s = &t->shards;
-    const int64_t T = t->desc.steps, B = t->desc.batch;
+    const int64_t T = t->desc.steps;
+    const double B = (double)t->desc.batch;
     const int64_t first = (s->first + own) * s->rows;
     elman_lm_batch batch = ELMAN_LM_BATCH;
     batch.steps = T;
@@ -167,7 +172,7 @@ static elman_lm_batch batch_of(const elman_trainer *t, int64_t own)
     batch.ids = s->ids + own * s->rows * T;
     batch.targets = s->targets + own * s->rows * T;
     batch.scale =
-        t->desc.loss == ELMAN_SUM ? 1 / (double)B : 1 / (double)(T * B);
+        1 / (t->desc.loss == ELMAN_SUM ? B : el_truncation_mean_steps(t) * B);
     batch.train = 1;
     batch.seed = t->desc.seed;
     batch.draw = (uint64_t)t->counters.update;
@@ -190,14 +195,18 @@ static double run_shard(elman_trainer *t, int64_t own, void *grad)
     const elman_lm_batch batch = batch_of(t, own);
     const int64_t first = batch.first_row;
     double nats;
+    memset(grad, 0, (size_t)t->lm->net.views.total * t->lm->net.k->size);
     if (s->state)
         move_state(t, first, false);
-    el_lm_forward(t->lm, s->tape, &batch, s->state ? s->state : t->state, &nats,
-                  NULL);
+    elman_lm_state *const state = s->state ? s->state : t->state;
+    if (t->truncation.on) {
+        nats = el_truncation_run(t, own, batch, state, grad);
+    } else {
+        el_lm_forward(t->lm, s->tape, &batch, state, &nats, NULL);
+        el_lm_backward(t->lm, s->tape, grad);
+    }
     if (s->state)
         move_state(t, first, true);
-    memset(grad, 0, (size_t)t->lm->net.views.total * t->lm->net.k->size);
-    el_lm_backward(t->lm, s->tape, grad);
     return nats;
 }
 

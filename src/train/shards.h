@@ -16,8 +16,8 @@
 #ifndef EL_SHARDS_H
 #define EL_SHARDS_H
 
-#include "../model/lm.h"
 #include "ranks.h"
+#include "truncation.h"
 
 /* A sum waits at most once at each level of the tree. */
 enum { EL_SHARD_LEVELS = 26 };
@@ -43,7 +43,7 @@ void el_shards_free(elman_trainer *t);
 int64_t el_shards_tokens_bytes(int64_t steps, int64_t batch);
 int64_t el_shards_gradient_bytes(const el_shards *s);
 /* Reads what is computed here of the batch; nothing else changes. */
-elman_status el_shards_read(elman_trainer *t, int64_t epoch, int64_t update);
+elman_status el_shards_read(elman_trainer *t, const el_place *place);
 /* The forward pass alone, from zeros, of the shard that is number `own` here,
  * into a state of its rows, which is there to be looked at. */
 void el_shards_look(elman_trainer *t, int64_t own, elman_lm_state *state);

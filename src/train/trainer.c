@@ -25,9 +25,10 @@ static elman_status divide_text(elman_trainer *t)
     if ((t->valid || d->valid_fraction > 0) && t->valid_count < 2)
         return el_fail(ELMAN_ETEXT, "%lld tokens to validate on (2 are needed)",
                        (long long)t->valid_count);
+    el_truncation_plan(t, tokens - held);
     t->pieces = (el_pieces){.tokens = tokens - held,
                             .batch = d->batch,
-                            .steps = d->steps,
+                            .steps = t->truncation.steps,
                             .sampling = d->sampling,
                             .seed = d->seed};
     if (!el_pieces_plan(&t->pieces))
@@ -35,15 +36,12 @@ static elman_status divide_text(elman_trainer *t)
                        "the text is shorter than one minibatch: %lld tokens, "
                        "and %lld sequences of %lld steps take %lld",
                        (long long)t->pieces.tokens, (long long)d->batch,
-                       (long long)d->steps,
-                       (long long)(d->batch * d->steps + 1));
-    t->total = INT64_MAX;
-    if (d->epochs > 0 &&
-        __builtin_mul_overflow(d->epochs, t->pieces.updates, &t->total))
-        t->total = INT64_MAX;
-    if (d->updates > 0 && d->updates < t->total)
-        t->total = d->updates;
-    return ELMAN_OK;
+                       (long long)t->pieces.steps,
+                       (long long)(d->batch * t->pieces.steps + 1));
+    t->total = d->updates > 0 ? d->updates : INT64_MAX;
+    if (d->epochs == 0)
+        return ELMAN_OK;
+    return el_truncation_updates(t, d->epochs, t->total, &t->total);
 }
 
 static elman_status make_parts(elman_trainer *t)
@@ -134,10 +132,12 @@ void el_trainer_memory(const elman_trainer *t, elman_memory *out)
             el_optimizer_bytes(t->context, &d->optimizer, lm->net.views.total),
         .kept = (int64_t)(el_block_bytes(t->best) + el_block_bytes(t->average) +
                           el_block_bytes(t->carried)),
-        .tape = el_lm_tape_bytes(lm, d->steps, t->shards.rows, false) + state +
-                shard + measuring,
-        .tokens =
-            el_shards_tokens_bytes(d->steps, t->shards.count * t->shards.rows)};
+        .tape =
+            el_lm_tape_bytes(lm, t->truncation.hold, t->shards.rows, false) +
+            state + shard + measuring + el_truncation_states_bytes(t),
+        .tokens = el_shards_tokens_bytes(t->truncation.on ? 1 : d->steps,
+                                         t->shards.count * t->shards.rows) +
+                  el_truncation_tokens_bytes(t)};
 }
 
 /* ---- One update -----------------------------------------------------------*/
@@ -234,14 +234,19 @@ static elman_status validate(elman_trainer *t, int64_t epoch)
     return ELMAN_OK;
 }
 
+static bool ends_epoch(const elman_trainer *t, const el_place *place)
+{
+    return place->to == t->pieces.updates;
+}
+
 /* The run's end in the middle of an epoch is validated as well, once. */
 static elman_status conclude(elman_trainer *t)
 {
-    const bool middle = t->counters.update % t->pieces.updates != 0;
-    if (t->counters.update != t->total || !middle || t->valid_count == 0 ||
+    if (t->counters.update != t->total || t->valid_count == 0 ||
         !isnan(t->end_loss))
         return ELMAN_OK;
-    return measure(t, &t->end_loss);
+    const el_place last = el_truncation_place(t, t->total - 1);
+    return ends_epoch(t, &last) ? ELMAN_OK : measure(t, &t->end_loss);
 }
 
 /* Whether the weights as they stand are better than the best so far. */
@@ -261,13 +266,14 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
                    (t->desc.stop_after > 0 && c->waiting >= t->desc.stop_after);
     const int64_t done =
         report->done && c->update > 0 ? c->update - 1 : c->update;
-    const int64_t epoch = done / t->pieces.updates;
+    const el_place place = el_truncation_place(t, done);
+    const int64_t epoch = place.epoch;
     if (!report->done) {
-        const int64_t tokens = t->desc.steps * t->desc.batch;
-        const int64_t piece = c->update % t->pieces.updates;
+        const int64_t tokens = el_truncation_steps(t, &place) * t->desc.batch;
+        const bool last = ends_epoch(t, &place);
         double nats;
-        elman_status s = el_shards_read(t, epoch, piece);
-        if (piece == 0 && !s) {
+        elman_status s = el_shards_read(t, &place);
+        if (place.from == 0 && !s) {
             c->epoch_tokens = 0;
             sums->epoch_nats = 0;
             if (t->state)
@@ -302,9 +308,8 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
         sums->last_loss = report->loss;
         ++c->update;
         c->tokens += tokens;
-        report->epoch_end =
-            piece == t->pieces.updates - 1 || c->update == t->total;
-        if (piece == t->pieces.updates - 1 && t->valid_count > 0) {
+        report->epoch_end = last || c->update == t->total;
+        if (last && t->valid_count > 0) {
             s = validate(t, epoch + 1);
             if (s)
                 return s;
@@ -348,7 +353,7 @@ elman_status el_trainer_note(elman_trainer *t)
                      (long long)t->counters.update,
                      (long long)t->counters.tokens);
     el_buffer_format(&json, ", \"epoch_updates\": %lld",
-                     (long long)t->pieces.updates);
+                     (long long)el_truncation_epoch_updates(t));
     el_buffer_format(&json, ", \"batch\": %lld, \"steps\": %lld",
                      (long long)d->batch, (long long)d->steps);
     el_buffer_format(&json, ", \"sampling\": \"%s\", \"loss\": \"%s\"",
@@ -356,6 +361,14 @@ elman_status el_trainer_note(elman_trainer *t)
                      d->loss == ELMAN_SUM ? "sum" : "mean");
     el_buffer_format(&json, ", \"optimizer\": \"%s\"",
                      optimizers[d->optimizer.kind]);
+    if (d->truncation == ELMAN_TRUNCATION_NONE)
+        el_buffer_format(&json, ", \"truncation\": \"none\"");
+    if (d->truncation == ELMAN_TRUNCATION_RANDOM) {
+        el_buffer_format(&json, ", \"truncation\": \"random\"");
+        add_number(&json, "cut", d->cut);
+    }
+    if (d->back > d->steps)
+        el_buffer_format(&json, ", \"back\": %lld", (long long)d->back);
     add_number(&json, "lr", d->schedule.lr);
     add_number(&json, "clip", d->optimizer.clip);
     if (d->model.dropout > 0)
@@ -371,7 +384,9 @@ elman_status el_trainer_note(elman_trainer *t)
     add_number(&json, "epoch_loss",
                t->sums.epoch_nats / (double)t->counters.epoch_tokens);
     if (t->valid_count > 0) {
-        const int64_t end = (t->counters.update - 1) / t->pieces.updates + 1;
+        const int64_t update = t->counters.update;
+        const int64_t end =
+            1 + (update > 0 ? el_truncation_place(t, update - 1).epoch : 0);
         add_number(&json, "best_valid_loss",
                    ends_best(t) ? t->end_loss : t->sums.best_loss);
         el_buffer_format(

@@ -8,6 +8,7 @@
 #include "../optim/watch.h"
 #include "pieces.h"
 #include "shards.h"
+#include "truncation.h"
 
 /* All that changes from update to update beside weights, moments and state:
  * what a checkpoint keeps.  Whole numbers and real ones lie apart, as they lie
@@ -41,6 +42,7 @@ struct elman_trainer {
     elman_optimizer *optimizer;
     elman_lm_state *state; /* of B rows; NULL where pieces start from zeros */
     el_shards shards;
+    el_truncation truncation;
     void *grad;    /* [P] */
     void *best;    /* [P]; NULL without validation */
     void *average; /* [P]; NULL where weights are not averaged */

@@ -213,6 +213,29 @@ static elman_status layers(scene *s)
     return status;
 }
 
+/* Trainers whose gradients go back over pieces make room as they go. */
+static elman_status go_back(scene *s)
+{
+    elman_status status = ELMAN_OK;
+    for (int i = 0; i < 3 && !status; ++i) {
+        elman_train_desc d = s->desc;
+        d.model.cell = ELMAN_CELL_LSTM;
+        d.batch = 1;
+        d.steps = 1;
+        d.cut = 0.05;
+        d.valid_fraction = 0;
+        d.truncation = (elman_truncation)i;
+        d.back = i == ELMAN_TRUNCATION_REGULAR ? 7 : 0;
+        elman_trainer *t = NULL;
+        elman_train_report report = ELMAN_TRAIN_REPORT;
+        status = elman_trainer_create(s->context, &d, s->text, NULL, &t);
+        for (int k = 0; k < 2 && !status; ++k)
+            status = elman_trainer_step(t, &report);
+        elman_trainer_destroy(&t);
+    }
+    return status;
+}
+
 /* Everything that a network can have at once. */
 static elman_status all_of_a_network(scene *s)
 {
@@ -659,6 +682,7 @@ PLAYED(models)
 PLAYED(choose)
 PLAYED(evaluate)
 PLAYED(look_back)
+PLAYED(go_back)
 PLAYED(networks)
 PLAYED(c_files)
 PLAYED(arrays)
@@ -705,6 +729,7 @@ int main(void)
         TEST(networks),         TEST(arrays),        TEST(files),
         TEST(make_trainer),     TEST(whole_epoch),   TEST(checkpoints),
         TEST(vocabularies),     TEST(c_files),       TEST(look_back),
+        TEST(go_back),
     };
     return cmocka_run_group_tests_name("alloc", tests, begin, end);
 }

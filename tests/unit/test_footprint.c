@@ -167,7 +167,7 @@ static void test_network(void **state)
 static void test_trainer(void **state)
 {
     (void)state;
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < 6; ++i) {
         trying("memory of a trainer, %d", i);
         counting c = {0};
         draw d = {.stream = 2};
@@ -189,7 +189,11 @@ static void test_trainer(void **state)
         desc.epochs = 1;
         desc.valid_fraction = i & 2 ? 0.2 : 0;
         desc.average = i & 2 ? 0.9 : 0;
-        desc.shards = i == 3 ? 4 : 1;
+        desc.shards = i == 3 || i == 5 ? 4 : 1;
+        if (i == 4)
+            desc.back = 70;
+        if (i == 5)
+            desc.truncation = ELMAN_TRUNCATION_NONE;
         const long long start = c.bytes;
         c.most = start;
         must(elman_trainer_create(context, &desc, text, NULL, &trainer));
