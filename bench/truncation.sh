@@ -64,9 +64,11 @@ for pair in '5 5' '5 35' '35 35' '35 70' '35 140'; do
     set -- $pair
     row "regular, k1 = $1, k2 = $2" --steps "$1" --back "$2" --epochs "$EPOCHS"
 done
-for cut in 0.5 0.2; do
-    row "random, cut after 35 with c = $cut" --steps 35 --truncation random \
-        --cut $cut --epochs "$EPOCHS"
+for pair in '5 0.5' '5 0.142857' '35 0.5'; do
+    # shellcheck disable=SC2086
+    set -- $pair
+    row "random, k1 = $1, c = $2" --steps "$1" --truncation random --cut "$2" \
+        --epochs "$EPOCHS"
 done
 row 'none' --truncation none --epochs "$EPOCHS"
 row 'none, ten times the epochs' --truncation none --epochs $((10 * EPOCHS))
