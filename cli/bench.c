@@ -14,6 +14,7 @@
 #include "dtype.h"
 #include "options.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -251,12 +252,65 @@ int bench_time(int (*run)(void *arg), void *arg, double *median)
     return DONE;
 }
 
+double bench_distance(const float *a, const float *b, int64_t count)
+{
+    double far = 0, all = 0;
+
+    for (int64_t i = 0; i < count; i++) {
+        const double off = (double)a[i] - (double)b[i];
+        far += off * off;
+        all += (double)b[i] * (double)b[i];
+    }
+    return all > 0 ? sqrt(far / all) : 0;
+}
+
+int bench_check(const char *name, const double errors[2])
+{
+    const double most = 0.1;
+
+    if (errors[0] <= most && errors[1] <= most)
+        return DONE;
+    return complain("%s: its results are off by %g, and its gradient by %g, "
+                    "beside float32's",
+                    name, errors[0], errors[1]);
+}
+
+/* Errors of the first run beside float32's: of the outputs, and of the
+ * gradient. */
+static int bench_errors(bench *b, elman_context *context, double errors[2])
+{
+    const workload *w = b->w;
+    const int64_t outputs = w->batch * w->steps * w->hidden * w->directions;
+    bench full;
+    int status = bench_make(&full, context, w, ELMAN_F32);
+
+    if (status == DONE)
+        status = run_once(&full);
+    if (status == DONE)
+        status = run_once(b);
+    if (status == DONE) {
+        errors[0] = bench_distance(b->y, full.y, outputs);
+        errors[1] = w->purpose == TRAIN
+                        ? bench_distance(b->grad, full.grad,
+                                         elman_rnn_parameters(b->rnn))
+                        : 0;
+        status = bench_check(w->name, errors);
+    }
+    bench_free(&full);
+    return status;
+}
+
 static void print_head(const bench_options *o, const elman_machine *m,
                        double ceiling)
 {
     printf("# elman %s, %s, %s, %d threads\n", elman_version(), m->cpu, m->isa,
            m->threads);
     printf("# ceiling: %.1f GFLOP/s of float32 multiply-adds\n", ceiling);
+    if (dtype_chosen(o->dtype) == ELMAN_BF16)
+        printf("# products of bfloat16 by %s; behind the MiB the errors of the "
+               "results (of lm-T, of the loss) and of the gradient beside "
+               "float32's\n",
+               m->bf16);
     printf(o->tsv ? "# %s\t%s\t%s\t%s\t%s\t%s\t%s\n"
                   : "# %-6s %-5s %7s %12s %9s %9s %9s\n",
            "name", "dtype", "threads", "median us", "GFLOP/s", "% ceiling",
@@ -282,17 +336,20 @@ static int bench_one(elman_context *context, const bench_options *o,
                      const workload *w, int threads, double ceiling)
 {
     bench b;
-    double median;
-    int status = bench_make(&b, context, w, dtype_chosen(o->dtype));
+    double median, errors[2];
+    const elman_dtype dtype = dtype_chosen(o->dtype);
+    int status = bench_make(&b, context, w, dtype);
 
+    if (status == DONE && dtype == ELMAN_BF16)
+        status = bench_errors(&b, context, errors);
     if (status == DONE)
         status = bench_time(run_once, &b, &median);
     if (status == DONE) {
         if (w->purpose == STEP)
             median /= CALLS_A_RUN;
-        const bench_print p = {o->tsv, dtype_chosen(o->dtype), threads,
-                               ceiling};
-        bench_row(&p, w->name, median, flops(w), b.bytes, NULL, 0);
+        const bench_print p = {o->tsv, dtype, threads, ceiling};
+        bench_row(&p, w->name, median, flops(w), b.bytes, errors,
+                  dtype == ELMAN_BF16 ? 2 : 0);
     }
     bench_free(&b);
     return status;

@@ -14,6 +14,11 @@ double bench_median(double *numbers, int count);
  * up. */
 int bench_time(int (*run)(void *arg), void *arg, double *median);
 
+/* The length of a - b beside that of b. */
+double bench_distance(const float *a, const float *b, int64_t count);
+/* DONE where these errors of bfloat16 are as they should be. */
+int bench_check(const char *name, const double errors[2]);
+
 /* How a row is printed. */
 typedef struct bench_print {
     int tsv;

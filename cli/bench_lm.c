@@ -11,6 +11,7 @@
 #include "bench.h"
 #include "cli.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,7 @@ typedef struct lm_bed {
     void *grad;
     size_t grad_bytes;
     int64_t bytes; /* that all of it takes */
+    double loss;
 } lm_bed;
 
 static double flops(const lm_workload *w)
@@ -132,7 +134,6 @@ static int update(void *bed)
     lm_bed *b = bed;
     const lm_workload *w = b->w;
     elman_lm_batch batch = ELMAN_LM_BATCH;
-    double loss;
 
     batch.steps = w->steps;
     batch.batch = w->batch;
@@ -140,7 +141,7 @@ static int update(void *bed)
     batch.targets = b->ids + w->batch;
     batch.scale = 1 / (double)(w->steps * w->batch);
     memset(b->grad, 0, b->grad_bytes);
-    if (elman_lm_forward(b->lm, b->tape, &batch, b->state, &loss, NULL) !=
+    if (elman_lm_forward(b->lm, b->tape, &batch, b->state, &b->loss, NULL) !=
             ELMAN_OK ||
         elman_lm_backward(b->lm, b->tape, b->grad) != ELMAN_OK ||
         elman_optimizer_step(b->optimizer, 0.1, elman_lm_weights_begin(b->lm),
@@ -150,17 +151,41 @@ static int update(void *bed)
     return DONE;
 }
 
+/* Errors of the first update beside float32's: of the loss, and of the
+ * gradient. */
+static int errors_of(lm_bed *b, elman_context *context, double errors[2])
+{
+    lm_bed full;
+    int status = bed_make(&full, context, ELMAN_F32, b->w);
+
+    if (status == DONE)
+        status = update(&full);
+    if (status == DONE)
+        status = update(b);
+    if (status == DONE) {
+        errors[0] = fabs(b->loss / full.loss - 1);
+        errors[1] =
+            bench_distance(b->grad, full.grad, elman_lm_parameters(b->lm));
+        status = bench_check(b->w->name, errors);
+    }
+    bed_free(&full);
+    return status;
+}
+
 static int run(elman_context *context, const bench_print *p,
                const lm_workload *w)
 {
-    double seconds;
+    double seconds, errors[2];
     lm_bed b;
     int status = bed_make(&b, context, p->dtype, w);
 
+    if (status == DONE && p->dtype == ELMAN_BF16)
+        status = errors_of(&b, context, errors);
     if (status == DONE)
         status = bench_time(update, &b, &seconds);
     if (status == DONE)
-        bench_row(p, w->name, seconds, flops(w), b.bytes, NULL, 0);
+        bench_row(p, w->name, seconds, flops(w), b.bytes, errors,
+                  p->dtype == ELMAN_BF16 ? 2 : 0);
     bed_free(&b);
     return status;
 }

@@ -2,6 +2,7 @@
 /* eval.c - `elman eval`: how well a model foretells a text. */
 #include "baseline.h"
 #include "cli.h"
+#include "dtype.h"
 #include "options.h"
 
 #include <math.h>
@@ -10,7 +11,7 @@
 typedef struct eval_options {
     const char *baseline, *isa;
     int64_t max_tokens, threads;
-    int json;
+    int json, dtype;
 } eval_options;
 
 #define AT(member) .offset = offsetof(eval_options, member)
@@ -22,6 +23,7 @@ static const option table[] = {
     {OPTION_INT, 0, "max-tokens", AT(max_tokens), "N",
      .range = RANGE_NOT_NEGATIVE, .initial = "0",
      .help = "only the first N tokens; 0: all"},
+    DTYPE_OPTION(offsetof(eval_options, dtype)),
     {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
      .help = "threads (default: all cores)"},
     {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",
@@ -81,6 +83,8 @@ static int open_operands(evaluation *e)
     }
     if (elman_lm_load(e->context, e->paths[0], &e->lm) != ELMAN_OK)
         return complain_library();
+    if (dtype_wanted(e->context, e->options.dtype, &e->lm, NULL) != DONE)
+        return FAILED;
     return open_text(e, e->paths + 1, count - 1, e->options.max_tokens,
                      &e->text);
 }
@@ -184,7 +188,7 @@ static int run_eval(evaluation *e)
 
 int cmd_eval(int argc, char **argv)
 {
-    evaluation e = {.lm = NULL};
+    evaluation e = {.options = {.dtype = -1}};
     int status = options_read(&eval_grammar, argc, argv, &e.options, &e.args);
 
     if (status != OPTIONS_READ)

@@ -73,6 +73,7 @@ static void print_machine(const elman_machine *m)
     printf("version   %s\n", elman_version());
     printf("cpu       %s\n", m->cpu[0] != '\0' ? m->cpu : "unknown");
     printf("levels    %s (used: %s)\n", m->isa_all, m->isa);
+    printf("bfloat16  products by %s\n", m->bf16);
     printf("caches    L1d %s, L2 %s, L3 %s\n", cache_size(m->l1d, &l1),
            cache_size(m->l2, &l2), cache_size(m->l3, &l3));
     printf("threads   %d of %d cores\n", m->threads, m->cores);
@@ -101,6 +102,7 @@ static void print_machine_json(const elman_machine *m)
     json_text(&j, "cpu", m->cpu);
     json_words(&j, "levels", m->isa_all);
     json_text(&j, "level", m->isa);
+    json_text(&j, "bf16", m->bf16);
     json_int(&j, "l1d", m->l1d);
     json_int(&j, "l2", m->l2);
     json_int(&j, "l3", m->l3);

@@ -43,20 +43,6 @@ static void end(const made *n)
         elman_network_weights_end(n->network);
 }
 
-/* Numbers of one dtype as those of another. */
-static void cast(const void *from, elman_dtype from_type, void *to,
-                 elman_dtype to_type, int64_t count)
-{
-    if ((from_type == ELMAN_F64) == (to_type == ELMAN_F64))
-        memcpy(to, from, (size_t)count * elman_dtype_size(to_type));
-    else if (to_type == ELMAN_F64)
-        for (int64_t i = 0; i < count; i++)
-            ((double *)to)[i] = ((const float *)from)[i];
-    else
-        for (int64_t i = 0; i < count; i++)
-            ((float *)to)[i] = (float)((const double *)from)[i];
-}
-
 static int same_shape(const elman_tensor *t, const elman_view *view)
 {
     if (t->rank != view->rank ||
@@ -90,9 +76,9 @@ static int copy_weights(mapping *m, const made *n)
                             m->c->from, name, view.name,
                             (long long)view.shape[0], view.rank > 1 ? "," : "",
                             view.rank > 1 ? (long long)view.shape[1] : 0);
-        cast(t.data, t.dtype,
-             weights + (size_t)view.offset * elman_dtype_size(n->dtype),
-             n->dtype, view.count);
+        dtype_cast(t.data, t.dtype,
+                   weights + (size_t)view.offset * elman_dtype_size(n->dtype),
+                   n->dtype, view.count);
     }
     end(n);
     if (missing.count > 0 && !m->c->options.allow_missing)
@@ -268,60 +254,19 @@ int make_lm_of_network(conversion *c)
     /* The flat blocks are the same. */
     if (elman_lm_parameters(n.lm) != elman_network_parameters(c->network))
         return complain("%s: the network is no language model", c->from);
-    cast(elman_network_weights(c->network), n.dtype, begin(&n), n.dtype,
-         elman_lm_parameters(n.lm));
+    dtype_cast(elman_network_weights(c->network), n.dtype, begin(&n), n.dtype,
+               elman_lm_parameters(n.lm));
     end(&n);
     elman_network_destroy(&c->network);
     return DONE;
 }
 
-/* ---- --dtype
- * ---------------------------------------------------------------*/
-
-static int remake(conversion *c, elman_dtype dtype, made *n)
-{
-    elman_lm_desc lm = ELMAN_LM_DESC;
-    elman_network_desc network = ELMAN_NETWORK_DESC;
-    elman_status s;
-
-    n->dtype = dtype;
-    if (c->lm != NULL) {
-        elman_lm_describe(c->lm, &lm);
-        lm.dtype = dtype;
-        s = elman_lm_create(c->context, &lm, elman_lm_vocab(c->lm), &n->lm);
-    } else {
-        elman_network_describe(c->network, &network);
-        network.rnn.dtype = dtype;
-        s = elman_network_create(c->context, &network, &n->network);
-    }
-    return s == ELMAN_OK ? DONE : complain_library();
-}
+/* ---- --dtype --------------------------------------------------------------*/
 
 int convert_dtype(conversion *c)
 {
-    const elman_dtype wanted = dtype_chosen(c->options.dtype);
-    elman_lm_desc lm = ELMAN_LM_DESC;
-    elman_network_desc network = ELMAN_NETWORK_DESC;
-    made to = {.lm = NULL};
-
-    if (!c->options.has_dtype)
-        return DONE;
-    elman_lm_describe(c->lm, &lm);
-    elman_network_describe(c->network, &network);
-    const elman_dtype dtype = c->lm != NULL ? lm.dtype : network.rnn.dtype;
-    if (dtype == wanted)
-        return DONE;
-    if (remake(c, wanted, &to) != DONE)
-        return FAILED;
-    cast(c->lm != NULL ? elman_lm_weights(c->lm)
-                       : elman_network_weights(c->network),
-         dtype, begin(&to), wanted,
-         c->lm != NULL ? elman_lm_parameters(c->lm)
-                       : elman_network_parameters(c->network));
-    end(&to);
-    elman_lm_destroy(&c->lm);
-    elman_network_destroy(&c->network);
-    c->lm = to.lm;
-    c->network = to.network;
-    return DONE;
+    return c->options.has_dtype
+               ? dtype_remake(c->context, dtype_chosen(c->options.dtype),
+                              &c->lm, &c->network)
+               : DONE;
 }

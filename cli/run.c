@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* run.c - `elman run`: a network over sequences of numbers, or of tokens. */
-#include "dtype.h"
 #include "run.h"
+#include "dtype.h"
 #include "options.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 typedef struct run_options {
     const char *lengths, *isa;
     int64_t threads;
-    int batch_first;
+    int batch_first, dtype;
 } run_options;
 
 #define AT(member) .offset = offsetof(run_options, member)
@@ -22,6 +22,7 @@ static const option table[] = {
     {OPTION_TEXT, 0, "lengths", AT(lengths), "LIST",
      .help = "steps of each sequence, as 5,3,2, or a .npy file of them; what "
              "is past an end is not read, and 0 in OUT"},
+    DTYPE_OPTION(offsetof(run_options, dtype)),
     {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
      .help = "threads (default: all cores)"},
     {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",
@@ -63,7 +64,7 @@ static void describe(model *m)
     m->one_way = !n.rnn.bidirectional;
 }
 
-static int open_model(model *m, const char *operand)
+static int open_model(model *m, const char *operand, int dtype)
 {
     const char *const path = input_path(operand);
     elman_tensors *file = NULL;
@@ -84,6 +85,8 @@ static int open_model(model *m, const char *operand)
             : elman_network_load(m->context, path, &m->network);
     if (s != ELMAN_OK)
         return complain_library();
+    if (dtype_wanted(m->context, dtype, &m->lm, &m->network) != DONE)
+        return FAILED;
     describe(m);
     return DONE;
 }
@@ -474,7 +477,7 @@ static int run_run(model *m, const run_options *o, const arguments *args)
     if (status == DONE)
         status = context_open(o->threads, o->isa, &m->context);
     if (status == DONE)
-        status = open_model(m, args->operands[0]);
+        status = open_model(m, args->operands[0], o->dtype);
     if (status == DONE)
         status = form_of(in) == NPY ? run_npy(m, o, in, out, &q)
                                     : run_csv(m, in, out, &q);
@@ -487,7 +490,7 @@ static int run_run(model *m, const run_options *o, const arguments *args)
 
 int cmd_run(int argc, char **argv)
 {
-    run_options options = {0};
+    run_options options = {.dtype = -1};
     model m = {.lm = NULL};
     arguments args;
     int status = options_read(&run_grammar, argc, argv, &options, &args);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sample.c - `elman sample`: a model writes, one token after another. */
 #include "cli.h"
+#include "dtype.h"
 #include "options.h"
 
 #include <math.h>
@@ -12,7 +13,7 @@ typedef struct sample_options {
     const char *prompt, *isa;
     int64_t length, top_k, seed, threads;
     double temperature, top_p;
-    int greedy, allow_unk;
+    int greedy, allow_unk, dtype;
 } sample_options;
 
 #define AT(member) .offset = offsetof(sample_options, member)
@@ -37,6 +38,7 @@ static const option table[] = {
              "written"},
     {OPTION_INT, 0, "seed", AT(seed), "N", .range = RANGE_NOT_NEGATIVE,
      .initial = "0", .help = "of the random numbers"},
+    DTYPE_OPTION(offsetof(sample_options, dtype)),
     {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
      .initial = "1", .help = "threads; one step has little work for many"},
     {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",
@@ -228,8 +230,11 @@ static int prepare(writer *w, elman_context *context, const char *path)
 {
     elman_lm_desc desc = ELMAN_LM_DESC;
 
-    if (elman_lm_load(context, path, &w->lm) != ELMAN_OK ||
-        elman_lm_state_create(w->lm, 1, &w->state) != ELMAN_OK)
+    if (elman_lm_load(context, path, &w->lm) != ELMAN_OK)
+        return complain_library();
+    if (dtype_wanted(context, w->options->dtype, &w->lm, NULL) != DONE)
+        return FAILED;
+    if (elman_lm_state_create(w->lm, 1, &w->state) != ELMAN_OK)
         return complain_library();
     elman_lm_describe(w->lm, &desc);
     w->dtype = desc.dtype;
@@ -256,7 +261,7 @@ static int write_sample(writer *w)
 
 int cmd_sample(int argc, char **argv)
 {
-    sample_options options = {0};
+    sample_options options = {.dtype = -1};
     arguments args;
     elman_context *context = NULL;
     writer w = {.options = &options, .terminal = isatty(STDOUT_FILENO)};

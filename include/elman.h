@@ -129,6 +129,9 @@ typedef struct elman_machine {
     int threads;         /* of this context */
     int cores;           /* that this process may use */
     int64_t l1d, l2, l3; /* cache bytes, 0 if unknown */
+    const char *bf16;    /* what computes products of ELMAN_BF16 here: "amx",
+                          * "vdpbf16ps", "fma" or "c"; the bits are the
+                          * same */
 } elman_machine;
 #define ELMAN_MACHINE                                                          \
     {                                                                          \

@@ -38,7 +38,10 @@ STATUSES = (
     "ELMAN_EUNSUPPORTED",
     "ELMAN_ENONFINITE",
 )
-DTYPES = ("f32", "f64")
+DTYPES = ("f32", "f64", "i64", "i32", "u8", "bf16")
+COMPUTED = ("f32", "f64", "bf16")  # what networks compute in
+F64 = DTYPES.index("f64")
+BF16 = DTYPES.index("bf16")
 CELLS = ("elman", "none", "lstm", "gru")
 ACTIVATIONS = ("tanh", "relu")
 REDUCTIONS = ("mean", "sum")
@@ -109,6 +112,7 @@ class Machine(Struct):
         ("l1d", c_int64),
         ("l2", c_int64),
         ("l3", c_int64),
+        ("bf16", c_char_p),
     ]
 
 

@@ -4,7 +4,7 @@ lie as it wants them."""
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,21 +14,28 @@ from . import _abi
 Array = NDArray[Any]
 
 _KINDS = {np.dtype(np.float32): 0, np.dtype(np.float64): 1}
-_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
+_TYPES: Dict[int, np.dtype[Any]] = {
+    0: np.dtype(np.float32),
+    _abi.F64: np.dtype(np.float64),
+    _abi.BF16: np.dtype(np.float32),
+}
 
 
 def dtype_number(dtype: Any) -> int:
-    """elman_dtype of "f32", "f64" or what NumPy knows as one of them."""
-    if isinstance(dtype, str) and dtype in _abi.DTYPES:
-        return _abi.DTYPES.index(dtype)
+    """elman_dtype of "f32", "f64", "bf16" or "bfloat16", or what NumPy knows as
+    one of the first two."""
+    if isinstance(dtype, str) and dtype in (*_abi.COMPUTED, "bfloat16"):
+        return _abi.DTYPES.index("bf16" if dtype == "bfloat16" else dtype)
     try:
         return _KINDS[np.dtype(dtype)]
     except (KeyError, TypeError):
-        raise ValueError(f"dtype is {dtype!r} (float32 or float64)") from None
+        raise ValueError(
+            f"dtype is {dtype!r} (float32, float64 or bfloat16)"
+        ) from None
 
 
 def dtype_of(number: int) -> np.dtype[Any]:
-    """NumPy's name for an elman_dtype."""
+    """NumPy's name for the numbers of an elman_dtype."""
     return _TYPES[number]
 
 

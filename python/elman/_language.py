@@ -107,6 +107,11 @@ def _one_of(choices: Tuple[str, ...]) -> _Taken:
     return lambda name, value: choice(name, value, choices)
 
 
+def _dtype(name: str, value: Any) -> int:
+    chosen = choice(name, value, _abi.COMPUTED)
+    return _abi.DTYPES.index(_abi.COMPUTED[chosen])
+
+
 def _small(name: str, value: Any) -> int:
     return integer(name, value, 31)
 
@@ -131,7 +136,7 @@ _SETS: Dict[str, Tuple[Tuple[str, ...], _Taken]] = {
     "hidden": (("model", "hidden"), integer),
     "layers": (("model", "layers"), _small),
     "embed": (("model", "embed"), integer),
-    "dtype": (("model", "dtype"), _one_of(_abi.DTYPES)),
+    "dtype": (("model", "dtype"), _dtype),
     "proj": (("model", "proj"), integer),
     "tie": (("model", "tie"), _flag),
     "dropout": (("model", "dropout"), _real),

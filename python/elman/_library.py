@@ -257,6 +257,7 @@ def machine(
         "l1d": out.l1d,
         "l2": out.l2,
         "l3": out.l3,
+        "bf16": out.bf16.decode(),
     }
 
 

@@ -201,6 +201,8 @@ class Network:
 
     def weight_bytes(self) -> int:
         size = ctypes.sizeof(
-            ctypes.c_double if self.desc.dtype else ctypes.c_float
+            ctypes.c_double
+            if self.desc.dtype == _abi.F64
+            else ctypes.c_float
         )
         return self.parameters * size

@@ -132,7 +132,9 @@ class _Recurrent:
             value = getattr(self, name)
             if value != usual:
                 words.append(f"{name}={value}")
-        if self.dtype != np.float32:
+        if self._config["dtype"] == _abi.BF16:
+            words.append("dtype=bfloat16")
+        elif self.dtype != np.float32:
             words.append(f"dtype={self.dtype}")
         return f"elman.{type(self).__name__}({', '.join(words)})"
 

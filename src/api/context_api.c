@@ -120,7 +120,8 @@ void elman_context_machine(const elman_context *context, elman_machine *out)
                                    .cores = el_cpu_cores(),
                                    .l1d = el_cpu_cache(1),
                                    .l2 = el_cpu_cache(2),
-                                   .l3 = el_cpu_cache(3)};
+                                   .l3 = el_cpu_cache(3),
+                                   .bf16 = context->bf16->products};
     el_give_struct(out, &machine, sizeof machine);
 }
 

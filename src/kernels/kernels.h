@@ -103,7 +103,8 @@ typedef struct el_update {
 
 typedef struct el_kernels {
     elman_dtype dtype;
-    size_t size; /* bytes of a REAL */
+    size_t size;          /* bytes of a REAL */
+    const char *products; /* of bfloat16: what computes them; else NULL */
 
     void (*gemm)(const el_gemm *g);
     void (*outer)(const el_outer *o);

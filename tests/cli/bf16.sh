@@ -34,7 +34,20 @@ whole=$(json nats_per_token out)
 awk -v a="$half" -v b="$whole" 'BEGIN {
     exit !(a > 0 && a / b < 1.005 && b / a < 1.005)
 }' || fail "the losses are $half and $whole"
+expect 0 "$ELMAN" eval full.safetensors rest.txt --json --dtype bf16
+[ "$(json nats_per_token out)" = "$half" ] || fail '--dtype is another bf16'
+expect 0 "$ELMAN" eval m.safetensors rest.txt --json --dtype f32
+[ "$(json nats_per_token out)" = "$whole" ] || fail '--dtype is another f32'
+printf '1\n2\n3\n' >in.csv
+expect 0 "$ELMAN" run m.safetensors in.csv half.csv
+expect 0 "$ELMAN" run full.safetensors in.csv again.csv --dtype bf16
+same half.csv again.csv
+expect 0 "$ELMAN" run m.safetensors in.csv full.csv --dtype f32
+cmp -s half.csv full.csv && fail 'elman run rounds nothing'
+expect 0 "$ELMAN" sample full.safetensors --length 40 --dtype bf16
+cp out text
 expect 0 "$ELMAN" sample m.safetensors --length 40
+same out text
 [ "$(wc -c <out)" -ge 40 ] || fail 'no text was sampled'
 
 # Training in the one is not training in the other.

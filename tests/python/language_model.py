@@ -30,6 +30,7 @@ RECIPES = (
     {"cell": "none", "context": 3, "activation": "relu"},
     {"level": "word", "min_count": 2, "tie": True, "valid_fraction": 0.2},
     {"level": "byte", "dtype": "f64", "updates": 20, "epochs": None},
+    {"cell": "gru", "dtype": "bf16", "updates": 20, "epochs": None},
     {"normalize": "letters", "vocab_size": 12, "max_tokens": 2000},
     {"optimizer": "momentum", "momentum": 0.8, "lr": None, "loss": "sum"},
     {"optimizer": "sgd", "schedule": "step", "gamma": 0.5, "every": 30},

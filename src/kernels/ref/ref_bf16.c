@@ -169,6 +169,7 @@ void el_outer_bf16_c(const el_outer *o)
 void el_kernels_bf16_c(el_kernels *table)
 {
     table->dtype = ELMAN_BF16;
+    table->products = "c";
     table->gemm = el_gemm_bf16_c;
     table->outer = el_outer_bf16_c;
     table->panel_bytes = el_panel_bytes_bf16;

@@ -5,6 +5,7 @@
 
 typedef float bf16_a;
 enum { BF16_A_ROW = EL_BF16_STEPS, BF16_STEPS = 2 };
+#define BF16_NAME "fma"
 #define BF16_LOW(d) (2 * (d))
 #define BF16_HIGH(d) (2 * (d) + 1)
 #define BF16_PAIR(low, high) v_words(low, high)

@@ -12,6 +12,7 @@
  *   bf16_rows, bf16_turned         rows of a in that form (see bf16.h)
  *   BF16_PAIR(low, high)           words of the two, rounded
  *   BF16_F32()    the table of float32
+ *   BF16_NAME     what computes, in a word
  *
  * Sums pass through memory at the end of each row of a tile, so that a product
  * may be cut at any such row. */
@@ -281,6 +282,7 @@ static void bf16_pack_columns(void *packed, const void *weights, ptrdiff_t ldw,
 #define BF16_OVERLAY(table)                                                    \
     do {                                                                       \
         (table)->dtype = ELMAN_BF16;                                           \
+        (table)->products = BF16_NAME;                                         \
         (table)->gemm = bf16_gemm;                                             \
         (table)->outer = bf16_outer;                                           \
         (table)->panel_bytes = el_panel_bytes_bf16;                            \

@@ -220,6 +220,7 @@ static void outer(const el_outer *o)
 void el_kernels_bf16_amx(el_kernels *table)
 {
     table->dtype = ELMAN_BF16;
+    table->products = "amx";
     table->gemm = gemm;
     table->outer = outer;
     table->panel_bytes = el_panel_bytes_bf16;

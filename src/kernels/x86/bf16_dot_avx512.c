@@ -9,6 +9,7 @@
 
 typedef uint32_t bf16_a;
 enum { BF16_A_ROW = EL_BF16_WORDS, BF16_STEPS = 4 };
+#define BF16_NAME "vdpbf16ps"
 #define BF16_LOW(d) ((d) / 2 * 4 + 2 + (d) % 2)
 #define BF16_HIGH(d) ((d) / 2 * 4 + (d) % 2)
 #define BF16_PAIR(low, high) pair_words(low, high)
