@@ -34,31 +34,48 @@ function adding(R) { return 12 * P * (R - 1) / R / memory / 1e6 }
 
 function update(R) { return compute(R) + exchange(R) + adding(R) }
 
-function table(title, most,    R) {
-    printf "\n%s\n\n", title
-    print "| nodes | rows of each | MB sent by each | computing, ms | " \
-          "exchange, ms | update, ms | rows a second | efficiency |"
-    print "|---|---|---|---|---|---|---|---|"
-    for (R = 1; R <= most; R *= 2) {
-        if (weak)
-            B = weak * R
-        if (R == 1)
-            alone = B / update(1)
-        printf "| %d | %g | %.1f | %.2f | %.2f | %.2f | %d | %.0f %% |\n", R,
-            B / R, bytes(R) / 1e6, compute(R), exchange(R) + adding(R),
-            update(R), 1e3 * B / update(R), 100 * B / update(R) / R / alone
-    }
+# What could be hidden behind the layers' way back, some 0.4 of computing, if the
+# output layer's gradient, which is there before it, were sent at once.
+function hidden(R,    most, way) {
+    most = 0.4 * compute(R)
+    way = output * bytes(R) / 2 / bandwidth / 1e6
+    return way < most ? way : most
 }
 
-function network(name) {
-    if (name == "10GbE") {
-        latency = 30
-        bandwidth = 1.1
-        return "10 Gb/s Ethernet (30 us, 1.1 GB/s)"
-    }
+function cell(R) {
+    return sprintf(" %.1f | %.1f | %.0f %% | %.1f |", exchange(R) + adding(R),
+        update(R), 100 * rows_a_second(R) / R / alone, update(R) - hidden(R))
+}
+
+function rows_a_second(R) { return B / update(R) }
+
+function ethernet() {
+    latency = 30
+    bandwidth = 1.1
+}
+
+function infiniband() {
     latency = 2
     bandwidth = 11
-    return "100 Gb/s InfiniBand (2 us, 11 GB/s)"
+}
+
+# Of `each` rows on every node or, if that is 0, of `all`.
+function table(each, all,    i, n, R, nodes) {
+    n = split("1 2 4 8 16 64 256 1024", nodes, " ")
+    printf "\n| nodes | rows | MB | computing | Ethernet: exchange | update | " \
+          "efficiency | hidden | InfiniBand: exchange | update | efficiency | " \
+          "hidden |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n"
+    for (i = 1; i <= n; i++) {
+        R = nodes[i] + 0
+        B = each ? each * R : all
+        if (R == 1)
+            alone = rows_a_second(1)
+        printf "| %d | %g | %.1f | %.1f |", R, B / R, bytes(R) / 1e6, compute(R)
+        ethernet()
+        printf "%s", cell(R)
+        infiniband()
+        printf "%s\n", cell(R)
+    }
 }
 
 # workload(NAME): what was measured of it.
@@ -79,25 +96,22 @@ function workload(name) {
 
 function check(name, measured,    title) {
     title = workload(name)
-    B = 32
-    cores = 1
-    printf "| %s | %.1f | %.1f | %.1f | %.1f |\n", title, compute(2), here,
-        compute(2) + here, measured
+    printf "| %s | %.1f | %.1f | %.1f | %.1f |\n", title,
+        fixed + 16 * row, here, fixed + 16 * row + here, measured
 }
 
 BEGIN {
     # Milliseconds of a row of 35 steps, and of what does not depend on rows,
     # by one thread where two are busy; of the exchange between two ranks here;
     # and of an update of two ranks.
-    if (!row_c) row_c = ROW_C
-    if (!fixed_c) fixed_c = FIXED_C
-    if (!here_c) here_c = HERE_C
-    if (!ranks_c) ranks_c = RANKS_C
-    if (!row_w) row_w = ROW_W
-    if (!fixed_w) fixed_w = FIXED_W
-    if (!here_w) here_w = HERE_W
-    if (!ranks_w) ranks_w = RANKS_W
-    if (!memory) memory = 8
+    if (!row_c) row_c = 1.05
+    if (!fixed_c) fixed_c = 2.98
+    if (!here_c) here_c = 1.01
+    if (!ranks_c) ranks_c = 20.71
+    if (!row_w) row_w = 3.60
+    if (!fixed_w) fixed_w = 12.22
+    if (!here_w) here_w = 5.34
+    if (!ranks_w) ranks_w = 76.31
 
     print "| workload | computing, ms | exchange, ms | update on paper, ms |" \
           " measured, ms |"
@@ -105,19 +119,11 @@ BEGIN {
     check("characters", ranks_c)
     check("words", ranks_w)
 
-    cores = 16
-    n = split("10GbE InfiniBand", networks, " ")
-    m = split("characters words", workloads, " ")
-    for (w = 1; w <= m; w++)
-        for (i = 1; i <= n; i++) {
-            weak = 64
-            table(workload(workloads[w]) ", 64 rows on each node, " \
-                  network(networks[i]) ":", 1024)
-        }
-    weak = 0
-    for (i = 1; i <= n; i++) {
-        B = 1024
-        table(workload("words") ", 1,024 rows in all, " \
-              network(networks[i]) ":", 1024)
-    }
+    # A node, and the output layer's part of the words' parameters.
+    if (!cores) cores = 16
+    if (!memory) memory = 40
+    output = 4580 * 513 / P
+    table(64, 0)
+    table(512, 0)
+    table(0, 1024)
 }

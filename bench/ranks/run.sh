@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # run.sh - two ranks of one thread against one process of two, here:
 #
-#     sh bench/ranks/run.sh BUILD TEXT [ROUNDS [UPDATES]]
+#     sh bench/ranks/run.sh BUILD TEXT [ROUNDS [UPDATES [WORKLOAD]]]
 #
 # BUILD is the folder of the build, TEXT a book.  All ways are run in turn,
 # ROUNDS times; a line has the median of the milliseconds that an update took,
@@ -22,8 +22,9 @@ set -eu
 
 build=$(cd "$1" && pwd)
 text=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
-rounds=${3:-3}
-updates=${4:-14}
+rounds=${3:-5}
+updates=${4:-12}
+only=${5:-}
 source=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -62,6 +63,7 @@ measure() {
     name=$1
     batch=$2
     shift 2
+    [ "${only:-$name}" = "$name" ] || return 0
     : >taken
     round=0
     while [ $round -lt "$rounds" ]; do

@@ -1,0 +1,59 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# slurm.sh - the example for Slurm, with mpirun in the place of srun: a job that
+# is told to end puts itself into the queue again, and the next one finishes.
+# shellcheck source=tests/mpi/support/mpirun.sh
+. "$(dirname "$0")/support/mpirun.sh"
+
+make_text book.txt 200 1
+mkdir bin
+cat >bin/srun <<'S'
+#!/bin/sh
+while [ "$1" != elman ]; do
+    shift
+done
+shift
+exec mpirun --oversubscribe --bind-to none -n "$TASKS" "$ELMAN" "$@" \
+    --threads 1 --quiet
+S
+cat >bin/scontrol <<'S'
+#!/bin/sh
+echo "$@" >>requeued
+S
+chmod +x bin/srun bin/scontrol
+recipe='--hidden 200 --batch 8 --shards 4 --epochs 10'
+PATH=$WORK/bin:$PATH
+TEXT=book.txt
+MODEL=m
+RECIPE=$recipe
+SLURM_JOB_ID=17
+TASKS=2
+export PATH TEXT MODEL RECIPE SLURM_JOB_ID TASKS
+script=$ELMAN_SOURCE/examples/slurm/train.sh
+
+sh "$script" >out 2>err &
+job=$!
+waited=0
+until [ -s m.log ] && [ "$(wc -l <m.log)" -ge 5 ]; do
+    sleep 0.1
+    waited=$((waited + 1))
+    [ $waited -lt 1200 ] || fail 'the job does not begin'
+done
+kill -s USR1 $job
+wait $job && fail 'the job was not ended'
+said 'ended after update'
+[ "$(cat requeued)" = 'requeue 17' ] || fail 'the job is not in the queue again'
+[ ! -e m ] || fail 'the run was over before it was ended'
+
+TASKS=4
+expect 0 sh "$script"
+[ "$(wc -l <requeued)" -eq 1 ] || fail 'a job that is done is queued again'
+# shellcheck disable=SC2086
+expect 0 "$ELMAN" train book.txt -o whole --quiet $recipe
+same m whole
+
+# A job that cannot is not tried again.
+TEXT=nowhere.txt
+expect 1 sh "$script"
+[ "$(wc -l <requeued)" -eq 1 ] || fail 'a job that failed is queued again'
+exit 0
