@@ -3,14 +3,14 @@
 # check-floors.sh - holds the sources to the floor law: check-floors.sh [ROOT]
 #
 # An #include in src/ points down: to a file of its own folder (the first one
-# below src/) or of a lower floor, never up and never sideways.  cli/,
+# below src/) or of a lower floor, never up and never sideways.  cli/, wings/,
 # examples/ and bench/ come in through <elman.h> and through nothing else of
 # the library.  No two files of src/ share a name.  Each fault is a line on
 # stderr, and makes the status 1.
 set -eu
 
 cd "${1:-$(dirname "$0")/..}"
-for folder in include src cli examples bench; do
+for folder in include src cli wings examples bench; do
     if [ -d "$folder" ]; then
         find "$folder" -type f \( -name '*.[ch]' -o -name '*.inc' \)
     fi
@@ -74,7 +74,7 @@ function check_angled(path, line, name) {
     } else if (("src/" name) in known || ("include/" name) in known)
         fault(path, line, "<" name "> is a file of the project" \
               " (written with its relative path)")
-    else if (path !~ /^(src|bench\/peers)\// && !(name in libc) && \
+    else if (path !~ /^(src|wings|bench\/peers)\// && !(name in libc) && \
              name !~ /^sys\//)
         fault(path, line, "<" name "> is no header of C or POSIX")
     else if (name ~ /^(immintrin|arm_neon)\.h$/ && path !~ /^src\/kernels\//)

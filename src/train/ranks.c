@@ -25,11 +25,6 @@ static int64_t ceiling(int64_t n, int64_t unit)
 
 /* Slices of a segment are whole units, but for the last; whose they are is
  * el_share's. */
-static int64_t segment(size_t size)
-{
-    return SEGMENT / (int64_t)size;
-}
-
 static int64_t largest_slice(const el_group *g, int64_t count)
 {
     return ceiling(ceiling(count, UNIT), g->count) * UNIT;
@@ -48,7 +43,8 @@ elman_status el_group_create(const elman_context *context,
     if (!(g->first = el_alloc_array(context, g->count + 1, sizeof *g->first)) ||
         !(g->words = el_alloc_array(context, g->count, sizeof *g->words)))
         return ELMAN_ENOMEM;
-    const int64_t most = segment(size) < count ? segment(size) : count;
+    g->segment = SEGMENT / (int64_t)size;
+    const int64_t most = g->segment < count ? g->segment : count;
     if (count > 0 && !(g->receive = el_alloc_array(
                            context, g->count * largest_slice(g, most), size)))
         return ELMAN_ENOMEM;
@@ -246,14 +242,13 @@ static elman_status sum_segment(el_group *g, const el_kernels *k, char *grad,
 elman_status el_group_sum(el_group *g, const el_kernels *k, void *grad,
                           int64_t count)
 {
-    const int64_t most = segment(k->size);
     elman_status s = ELMAN_OK;
     if (!g->ranks)
         return ELMAN_OK;
-    for (int64_t from = 0; !s && from < count; from += most) {
+    for (int64_t from = 0; !s && from < count; from += g->segment) {
         const int64_t left = count - from;
         s = sum_segment(g, k, element(k, grad, from),
-                        left < most ? left : most);
+                        left < g->segment ? left : g->segment);
     }
     return s;
 }

@@ -19,10 +19,10 @@ typedef struct el_group {
     const elman_context *context;
     const elman_ranks *ranks; /* NULL: alone */
     int rank, count;
-    int64_t *first;   /* [count+1] */
-    el_word *words;   /* [count] */
-    char *receive;    /* of el_group_sum; NULL before it is wanted */
-    int64_t elements; /* that receive has room for */
+    int64_t *first;  /* [count+1] */
+    el_word *words;  /* [count] */
+    int64_t segment; /* elements of a gradient that are summed at a time */
+    char *receive;   /* of el_group_sum: room for a segment; NULL: none */
 } el_group;
 
 /* Memory for sums of `count` elements is made too, where that is not 0. */

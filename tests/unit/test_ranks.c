@@ -9,7 +9,9 @@
 
 #include "support/expect.h"
 #include "support/variants.h"
+#include "base/context.h"
 #include "test_folder.h"
+#include "train/ranks.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -133,8 +135,8 @@ static void *live(void *arg)
 }
 
 /* Ranks that are all like the first one; change says in what they are not. */
-static void together(rank *list, int count, rank like,
-                     void (*change)(rank *list))
+static void each_thread(rank *list, int count, rank like,
+                        void (*change)(rank *list), void *(*life)(void *))
 {
     hub h;
     pthread_t threads[MOST];
@@ -153,11 +155,17 @@ static void together(rank *list, int count, rank like,
     if (change)
         change(list);
     for (int i = 0; i < count; ++i)
-        if (pthread_create(&threads[i], NULL, live, &list[i]) != 0)
+        if (pthread_create(&threads[i], NULL, life, &list[i]) != 0)
             abort();
     for (int i = 0; i < count; ++i)
         pthread_join(threads[i], NULL);
     pthread_barrier_destroy(&h.all);
+}
+
+static void together(rank *list, int count, rank like,
+                     void (*change)(rank *list))
+{
+    each_thread(list, count, like, change, live);
 }
 
 /* ---- Runs ----------------------------------------------------------------*/
@@ -257,26 +265,62 @@ static void test_same_bits(void **state)
     check_same(r);
 }
 
-/* A gradient of more than one segment. */
-static void test_large(void **state)
+/* ---- Sums ----------------------------------------------------------------*/
+
+enum { ELEMENTS = 1000 };
+
+/* Numbers whose sum depends on the order. */
+static float number(int from, int i)
+{
+    return elman_random_uniform(7, (uint64_t)from, (uint64_t)i) *
+           (i % 3 ? 1e4F : 1e-3F);
+}
+
+static void *sum_up(void *arg)
+{
+    rank *const r = arg;
+    elman_context *context = make_context(1, NULL);
+    float block[ELEMENTS];
+    el_group g;
+    r->status = el_group_create(context, &r->ranks, ELEMENTS, 4, &g);
+    for (int64_t segment = 1; !r->status && segment < 2 * ELEMENTS;
+         segment = 2 * segment + 1) {
+        g.segment = segment;
+        for (int i = 0; i < ELEMENTS; ++i)
+            block[i] = number(r->ranks.rank, i);
+        r->status = el_group_sum(&g, context->f32, block, ELEMENTS);
+        for (int i = 0; i < ELEMENTS; ++i) {
+            float tree[MOST];
+            for (int k = 0; k < r->ranks.ranks; ++k)
+                tree[k] = number(k, i);
+            for (int n = r->ranks.ranks; n > 1; n /= 2)
+                for (int k = 0; k < n / 2; ++k)
+                    tree[k] = tree[2 * k] + tree[2 * k + 1];
+            if (memcmp(&tree[0], &block[i], sizeof(float)) != 0)
+                r->breaks = 1;
+        }
+    }
+    el_group_free(&g);
+    elman_context_destroy(&context);
+    return NULL;
+}
+
+/* However the gradient is cut into segments, and these into slices, some of
+ * which are empty. */
+static void test_sums(void **state)
 {
     (void)state;
-    rank r = usual();
-    r.desc.model.cell = ELMAN_CELL_ELMAN;
-    r.desc.model.hidden = 4200;
-    r.desc.model.layers = 1;
-    r.desc.steps = 2;
-    r.desc.valid_fraction = 0;
-    r.desc.updates = r.updates = 1;
-    rank one, list[2];
-    size_t size = 0;
-    together(&one, 1, r, NULL);
-    char *const model = file_read("model", &size);
-    assert_true(size > (size_t)1 << 26);
-    together(list, 2, r, NULL);
-    expect_file("model", model, size);
-    free(model);
+    rank list[MOST];
+    for (int count = 2; count <= MOST; count *= 2) {
+        each_thread(list, count, (rank){0}, NULL, sum_up);
+        for (int i = 0; i < count; ++i) {
+            assert_int_equal(list[i].status, ELMAN_OK);
+            assert_int_equal(list[i].breaks, 0);
+        }
+    }
 }
+
+/* ---- Checkpoints ---------------------------------------------------------*/
 
 /* A checkpoint of two ranks, in the middle of carried states, goes on with
  * four, and with one. */
@@ -407,7 +451,7 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_bits), cmocka_unit_test(test_large),
+        cmocka_unit_test(test_same_bits), cmocka_unit_test(test_sums),
         cmocka_unit_test(test_resume),    cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_failures),  cmocka_unit_test(test_refused),
     };
