@@ -9,6 +9,7 @@
 #
 # R ranks, P parameters, B rows of the batch.  A rank
 #   computes        fixed + B/R row      on a node as fast as `cores` such cores
+#   updates         P parameters, 32 bytes of memory each (Adam), as all ranks do
 #   sends, receives 2 * 4P (R-1)/R       bytes: slices, and their sums
 #   in              2 n (R-1)            messages, n = 4P / 64 MiB, rounded up
 #   and             2 log2 R             messages of some bytes: the words
@@ -23,7 +24,9 @@ function bytes(R) { return 8 * P * (R - 1) / R }
 
 # Milliseconds; latency in microseconds, bandwidth and memory in 10^9 bytes a
 # second.
-function compute(R) { return (fixed + row * B / R) / cores }
+function compute(R) {
+    return (fixed - pass + row * B / R) / cores + 32 * P / memory / 1e6
+}
 
 function exchange(R,    messages) {
     messages = 2 * ceiling(4 * P / 2 ^ 26) * (R - 1) + 2 * log2(R)
@@ -90,6 +93,7 @@ function workload(name) {
     P = 5098980
     row = row_w
     fixed = fixed_w
+    pass = pass_w
     here = here_w
     return "words, LSTM 512, 5.1 million parameters"
 }
@@ -102,14 +106,16 @@ function check(name, measured,    title) {
 
 BEGIN {
     # Milliseconds of a row of 35 steps, and of what does not depend on rows,
-    # by one thread where two are busy; of the exchange between two ranks here;
-    # and of an update of two ranks.
+    # by one thread where two are busy; of the optimizer's pass, a part of the
+    # latter; of the exchange between two ranks here; and of an update of two
+    # ranks.
     if (!row_c) row_c = 1.05
     if (!fixed_c) fixed_c = 2.98
     if (!here_c) here_c = 1.01
     if (!ranks_c) ranks_c = 20.71
     if (!row_w) row_w = 3.60
     if (!fixed_w) fixed_w = 12.22
+    if (!pass_w) pass_w = 5.40
     if (!here_w) here_w = 5.34
     if (!ranks_w) ranks_w = 76.31
 
@@ -121,7 +127,7 @@ BEGIN {
 
     # A node, and the output layer's part of the words' parameters.
     if (!cores) cores = 16
-    if (!memory) memory = 40
+    if (!memory) memory = 100
     output = 4580 * 513 / P
     table(64, 0)
     table(512, 0)
