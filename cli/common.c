@@ -59,7 +59,7 @@ static void put_line(const char *command, const char *format, va_list list)
 
     vsnprintf(sentence, sizeof sentence, format, list);
     if (keeping) {
-        memcpy(kept, sentence, sizeof kept);
+        snprintf(kept, sizeof kept, "%s", sentence);
         return;
     }
     fputs("elman: ", stderr);

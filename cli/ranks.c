@@ -50,42 +50,39 @@ int ranks_look(void)
     return rank;
 }
 
-/* The wing in a folder, from the one of this program; NULL if it cannot be
- * opened. */
-static void *open_in(const char *folder)
+/* Whether there is a wing in a folder, seen from the one of this program. */
+static int wing_in(const char *folder, char *path, size_t room)
 {
-    char path[4096];
-    const ssize_t size = readlink("/proc/self/exe", path, sizeof path - 64);
+    const ssize_t size = readlink("/proc/self/exe", path, room - 1);
 
     if (size <= 0)
-        return NULL;
+        return 0;
     path[size] = '\0';
     char *name = strrchr(path, '/') + 1;
-    const size_t room = sizeof path - (size_t)(name - path);
-    if ((size_t)snprintf(name, room, "%s/libelman-mpi.so", folder) >= room)
-        return NULL;
-    /* MPI opens parts of its own, which look for its names. */
-    return dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+    room -= (size_t)(name - path);
+    return (size_t)snprintf(name, room, "%s/libelman-mpi.so", folder) < room &&
+           access(path, F_OK) == 0;
 }
 
 static int open_wing(elman_ranks *out)
 {
     int (*begin)(elman_ranks *, char *, size_t);
-    char why[256];
-    void *wing = open_in(".");
+    char path[4096], why[256];
 
-    if (wing == NULL)
-        wing = open_in(ELMAN_WINGS);
-    if (wing == NULL)
+    if (!wing_in(".", path, sizeof path) &&
+        !wing_in(ELMAN_WINGS, path, sizeof path))
         return complain("several processes were started, and this elman has no "
-                        "MPI: %s (docs/many-machines.md says how to build it)",
-                        dlerror());
-    void *const symbol = dlsym(wing, "elman_ranks_begin");
+                        "MPI: there is no %s (docs/many-machines.md says how "
+                        "to build it)",
+                        path);
+    /* MPI opens parts of its own, which look for its names. */
+    void *const wing = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+    void *const symbol = wing != NULL ? dlsym(wing, "elman_ranks_begin") : NULL;
     if (symbol == NULL)
         return complain("%s", dlerror());
     memcpy(&begin, &symbol, sizeof begin);
     if (begin(out, why, sizeof why) != 0)
-        return complain("libelman-mpi.so: %s", why);
+        return complain("%s: %s", path, why);
     return DONE;
 }
 

@@ -475,8 +475,10 @@ static int train(run *r)
         const int most = ranks_most(&r->ranks, status != DONE ? BROKEN
                                                : interrupted  ? ENDING
                                                               : GOING);
-        if (most == BROKEN)
+        if (most == BROKEN) {
+            progress_end(&r->progress);
             return ranks_follow(status);
+        }
         if (r->last.done)
             break;
         if (checkpoint_due(r) && write_checkpoint(r) != DONE)
@@ -622,8 +624,8 @@ static int connect(run *r)
         input_share(&r->ranks);
     if (r->ranks.rank > 0)
         be_quiet(c);
-    return context_open(c->threads > 0 ? c->threads : r->ranks.cores, c->isa,
-                        &r->context);
+    const int64_t threads = c->threads > 0 ? c->threads : r->ranks.cores;
+    return ranks_agree(&r->ranks, context_open(threads, c->isa, &r->context));
 }
 
 static int check_ranks(const run *r)

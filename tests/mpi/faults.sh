@@ -46,6 +46,12 @@ S
     expect 1 ranks 2 sh on_rank.sh 1 '--max-tokens 3000' \
         "$ELMAN" train book.txt -o m $options
     said 'rank 1 has other texts, options or checkpoints than rank 0'
+    expect 1 ranks 2 sh on_rank.sh 1 '--isa none' \
+        "$ELMAN" train book.txt -o m $options
+    said "^elman: rank 1: .*none"
+    # Where the others were not told they are not waited for.
+    expect 1 ranks 2 env TMPDIR=/nowhere "$ELMAN" train book.txt -o - $options
+    said '^elman: /nowhere: no temporary file'
 }
 [ ! -e m ] || fail 'a run that failed left a model'
 
