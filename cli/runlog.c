@@ -95,19 +95,30 @@ int runlog_write(runlog *log, const elman_train_report *r,
     return DONE;
 }
 
-int runlog_mark(runlog *log, int64_t *mark)
+static int explain(const runlog *log, char *why, size_t size)
+{
+    snprintf(why, size, "%s: the log could not be written: %s", log->path,
+             strerror(errno));
+    return FAILED;
+}
+
+int runlog_mark(const runlog *log, int64_t *mark, char *why, size_t size)
 {
     *mark = 0;
     if (log->file == NULL)
         return DONE;
     if (fflush(log->file) != 0)
-        return write_failed(log);
-    if (!log->regular)
-        return DONE;
-    if (fsync(fileno(log->file)) != 0)
-        return write_failed(log);
-    *mark = lseek(fileno(log->file), 0, SEEK_CUR);
+        return explain(log, why, size);
+    if (log->regular)
+        *mark = lseek(fileno(log->file), 0, SEEK_CUR);
     return DONE;
+}
+
+int runlog_sync(const runlog *log, char *why, size_t size)
+{
+    if (log->file == NULL || !log->regular)
+        return DONE;
+    return fsync(fileno(log->file)) == 0 ? DONE : explain(log, why, size);
 }
 
 int runlog_close(runlog *log)

@@ -20,9 +20,10 @@ typedef struct runlog {
 int runlog_open(runlog *log, const char *path, int64_t mark);
 int runlog_write(runlog *log, const elman_train_report *report,
                  double tokens_per_second);
-/* Brings all lines to the disk and tells how many bytes they are, so that a
- * checkpoint can keep the number. */
-int runlog_mark(runlog *log, int64_t *mark);
+/* How many bytes all lines are, so that a checkpoint can keep the number; and,
+ * on any thread, brings them to the disk.  FAILED with the sentence in why. */
+int runlog_mark(const runlog *log, int64_t *mark, char *why, size_t size);
+int runlog_sync(const runlog *log, char *why, size_t size);
 int runlog_close(runlog *log);
 
 #endif

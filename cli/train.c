@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* train.c - `elman train`: texts in, a model file out. */
+#include "again.h"
 #include "cli.h"
+#include "keeper.h"
 #include "progress.h"
 #include "ranks.h"
 #include "recipe.h"
@@ -31,7 +33,8 @@ typedef struct run {
     progress progress;
 
     int64_t mark; /* length of the log, from the checkpoint; -1: a new run */
-    int64_t kept_update; /* the last one that a checkpoint holds */
+    keeper keeper;
+    int due; /* 1: a checkpoint is, and was not begun */
     elman_train_report last;
 } run;
 
@@ -45,17 +48,18 @@ static void on_signal(int number)
     interrupted = number;
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
 }
 
 /* mpirun passes SIGUSR1 on to its ranks, and ends them for the other two. */
 static void catch_signals(int ranks)
 {
-    const int numbers[] = {SIGINT, SIGTERM, SIGUSR1};
+    const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     struct sigaction before;
 
     sigemptyset(&action.sa_mask);
-    for (int i = 0; i < (ranks > 1 ? 3 : 2); i++)
+    for (int i = 0; i < (ranks > 1 ? 4 : 3); i++)
         if (sigaction(numbers[i], NULL, &before) == 0 &&
             before.sa_handler != SIG_IGN)
             sigaction(numbers[i], &action, NULL);
@@ -314,20 +318,6 @@ static int make_trainer(run *r)
 
 /* ---- The run -------------------------------------------------------------*/
 
-/* All ranks call it, as they call the trainer, so that one that cannot must
- * tell the others before. */
-static int write_checkpoint(run *r)
-{
-    int64_t mark;
-
-    if (ranks_agree(&r->ranks, runlog_mark(&r->log, &mark)) != DONE)
-        return FAILED;
-    if (elman_trainer_checkpoint(r->trainer, r->checkpoint, mark) != ELMAN_OK)
-        return complain_library();
-    r->kept_update = r->last.update;
-    return DONE;
-}
-
 static int checkpoint_wanted(const run *r)
 {
     return r->recipe.checkpoint != NULL || r->recipe.checkpoint_every > 0;
@@ -342,78 +332,28 @@ static int checkpoint_due(const run *r)
     return every > 0 ? r->last.update % every == 0 : r->last.epoch_end;
 }
 
-/* A text of limited room that a shell is to read back. */
-typedef struct command_text {
-    char text[3800];
-    size_t used;
-} command_text;
-
-static void put(command_text *c, const char *word)
-{
-    const size_t size = strlen(word);
-
-    if (c->used + size < sizeof c->text) {
-        memcpy(c->text + c->used, word, size + 1);
-        c->used += size;
-    }
-}
-
-static void put_word(command_text *c, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                "0123456789_-+=./,:@%";
-    const int bare = *word != '\0' && strspn(word, plain) == strlen(word);
-
-    put(c, c->used > 0 ? " " : "");
-    put(c, bare ? "" : "'");
-    for (; *word != '\0'; word++) {
-        const char letter[2] = {*word, '\0'};
-        put(c, *word == '\'' ? "'\\''" : letter);
-    }
-    put(c, bare ? "" : "'");
-}
-
-/* The command that goes on where this run stands. */
-static void resume_command(const run *r, command_text *c)
-{
-    if (r->ranks.ranks > 1) {
-        char start[64];
-        snprintf(start, sizeof start, "mpirun -n %d", r->ranks.ranks);
-        put(c, start);
-    }
-    put_word(c, program_name);
-    put_word(c, r->argv[0]);
-    put_word(c, "--resume");
-    put_word(c, r->checkpoint);
-    for (int i = 1; i < r->argc; i++) {
-        if (strcmp(r->argv[i], "--resume") == 0)
-            i++;
-        else if (strncmp(r->argv[i], "--resume=", 9) != 0)
-            put_word(c, r->argv[i]);
-    }
-}
-
+/* Writes a checkpoint of what stands, unless the disk has it, and says the
+ * command that goes on from there. */
 static int keep(run *r, command_text *command)
 {
     progress_end(&r->progress);
-    if (r->kept_update != r->last.update && write_checkpoint(r) != DONE)
-        return FAILED;
-    resume_command(r, command);
-    return DONE;
+    keeper_now(&r->keeper, r->trainer, r->last.update);
+    resume_command(r->argc, r->argv, r->checkpoint, command);
+    return r->keeper.failed ? FAILED : DONE;
 }
 
 /* An update could not be made: the state before it is kept, and its line of the
  * log lies behind what the checkpoint knows of. */
 static int stop_nonfinite(run *r, const elman_train_report *report)
 {
-    command_text command = {.used = 0};
+    command_text command;
     char why[512];
 
     snprintf(why, sizeof why, "%s", elman_message());
-    if (keep(r, &command) != DONE || runlog_write(&r->log, report, NAN) != DONE)
+    const int kept = keep(r, &command);
+    if (runlog_write(&r->log, report, NAN) != DONE)
         return FAILED;
-    if (r->recipe.on_nonfinite == ELMAN_NONFINITE_SKIP)
+    if (kept != DONE || r->recipe.on_nonfinite == ELMAN_NONFINITE_SKIP)
         return complain("%s", why);
     return complain("%s; to go on without it: %s --on-nonfinite skip", why,
                     command.text);
@@ -421,7 +361,7 @@ static int stop_nonfinite(run *r, const elman_train_report *report)
 
 static int stop(run *r)
 {
-    command_text command = {.used = 0};
+    command_text command;
 
     if (keep(r, &command) != DONE)
         return FAILED;
@@ -430,6 +370,16 @@ static int stop(run *r)
                     (long long)r->last.update,
                     (long long)elman_trainer_total_updates(r->trainer),
                     command.text);
+}
+
+/* One that falls due while another is being written waits for that. */
+static void keep_due(run *r)
+{
+    r->due = r->due || checkpoint_due(r);
+    if (r->due && !keeper_busy(&r->keeper)) {
+        keeper_begin(&r->keeper, r->trainer, r->last.update);
+        r->due = 0;
+    }
 }
 
 /* One update, and its line. */
@@ -469,6 +419,7 @@ static int train(run *r)
     const int64_t total = elman_trainer_total_updates(r->trainer);
 
     progress_start(&r->progress, r->recipe.quiet, total, r->recipe.epochs);
+    keeper_open(&r->keeper, r->checkpoint, &r->log, &r->progress);
     catch_signals(r->ranks.ranks);
     while (!r->last.done) {
         const int status = advance(r);
@@ -487,8 +438,8 @@ static int train(run *r)
             return stop(r);
     }
     progress_end(&r->progress);
-    if (checkpoint_wanted(r) && r->kept_update != r->last.update)
-        return write_checkpoint(r);
+    if (checkpoint_wanted(r))
+        keeper_now(&r->keeper, r->trainer, r->last.update);
     return DONE;
 }
 
@@ -595,6 +546,7 @@ static void print_json(const run *r)
 
 static void finish(run *r)
 {
+    keeper_close(&r->keeper);
     runlog_close(&r->log);
     elman_trainer_destroy(&r->trainer);
     elman_text_close(&r->valid);
@@ -702,12 +654,12 @@ static int run_train(run *r)
         tell(r);
     if (status == DONE && c->json)
         print_json(r);
-    return status;
+    return r->keeper.failed ? FAILED : status;
 }
 
 int cmd_train(int argc, char **argv)
 {
-    run r = {.argc = argc, .argv = argv, .mark = -1, .kept_update = -1};
+    run r = {.argc = argc, .argv = argv, .mark = -1};
 
     ranks_look();
     int status = options_read(&recipe_grammar, argc, argv, &r.recipe, &r.args);

@@ -1093,6 +1093,22 @@ ELMAN_API elman_status elman_trainer_save(const elman_trainer *trainer,
  * it (the length of a log, say). */
 ELMAN_API elman_status elman_trainer_checkpoint(const elman_trainer *trainer,
                                                 const char *path, int64_t mark);
+
+/* A checkpoint in two parts, so that training need not wait for a disk: the
+ * first one copies, the second one writes, on any thread, while the trainer
+ * makes updates (but not while it saves).  *snapshot is NULL, and is made, or
+ * one of this trainer's that is not being written, whose memory is used again:
+ * as much as weights, moments, best and averaged weights and states take.  A
+ * snapshot must be destroyed before its trainer. */
+typedef struct elman_snapshot elman_snapshot;
+ELMAN_API elman_status elman_trainer_snapshot(const elman_trainer *trainer,
+                                              int64_t mark,
+                                              elman_snapshot **snapshot);
+/* As elman_trainer_checkpoint, by the state that was copied. */
+ELMAN_API elman_status elman_snapshot_write(const elman_snapshot *snapshot,
+                                            const char *path);
+ELMAN_API void elman_snapshot_destroy(elman_snapshot **snapshot);
+
 /* Goes on from a checkpoint.  desc must agree with the checkpoint's but for
  * epochs and updates, and text and valid must be the same texts
  * (ELMAN_EMISMATCH).  Where path is missing or damaged, path.1 and path.2 are

@@ -203,6 +203,28 @@ elman_status elman_trainer_checkpoint(const elman_trainer *trainer,
     return el_trainer_checkpoint((elman_trainer *)trainer, path, mark);
 }
 
+elman_status elman_trainer_snapshot(const elman_trainer *trainer, int64_t mark,
+                                    elman_snapshot **snapshot)
+{
+    EL_REQUIRE(trainer && snapshot, "trainer or snapshot is NULL");
+    return el_snapshot_take(trainer, mark, snapshot);
+}
+
+elman_status elman_snapshot_write(const elman_snapshot *snapshot,
+                                  const char *path)
+{
+    EL_REQUIRE(snapshot && path, "snapshot or path is NULL");
+    return el_snapshot_write(snapshot, path);
+}
+
+void elman_snapshot_destroy(elman_snapshot **snapshot)
+{
+    if (!snapshot)
+        return;
+    el_snapshot_free(*snapshot);
+    *snapshot = NULL;
+}
+
 elman_status elman_trainer_resume(elman_context *context,
                                   const elman_train_desc *desc,
                                   elman_text *text, elman_text *valid,

@@ -1,19 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* checkpoint.c - the whole state of training in a file, and back.
- *
- * The file is the model's own (the weights as they stand, not the best ones)
- * with tensors "trainer.*" added:
- *   integers [..] I64, reals [..] F64   the options and the counters,
- *   names [..] U8                       and what they are: a line for each, so
- *                                       that a version that has more of them
- *                                       reads what an older one wrote
- *   m [P], v [P]    the optimiser's moments, where it has them
- *   best [P]        the best weights so far, where there was a validation
- *   average [P]     where weights are averaged
- *   h [L,B,H], ids [n-1,B] I32          the state that is carried
- * Numbers lie in tensors and not in text, so that none loses a bit. */
-#include "trainer.h"
-#include "../io/file.h"
+/* checkpoint.c - goes on from a checkpoint; see checkpoint.h. */
+#include "checkpoint.h"
 #include "../io/safetensors.h"
 #include "../model/lm_file.h"
 #include "../model/model_file.h"
@@ -23,106 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Every option that changes results, with the name that the command gives it,
- * and where in the descriptor it lies.  The last ones may change. */
-#define INTEGER_OPTIONS(X)                                                     \
-    X("cell", model.cell, elman_cell)                                          \
-    X("activation", model.activation, elman_activation)                        \
-    X("dtype", model.dtype, elman_dtype)                                       \
-    X("hidden", model.hidden, int64_t)                                         \
-    X("layers", model.layers, int)                                             \
-    X("embed", model.embed, int64_t)                                           \
-    X("context", model.context, int64_t)                                       \
-    X("proj", model.proj, int64_t)                                             \
-    X("reset-before", model.reset_before, int)                                 \
-    X("tie", model.tie, int)                                                   \
-    X("locked", model.locked, int)                                             \
-    X("optimizer", optimizer.kind, elman_optimizer_kind)                       \
-    X("schedule", schedule.kind, elman_schedule_kind)                          \
-    X("every", schedule.every, int64_t)                                        \
-    X("warmup", schedule.warmup, int64_t)                                      \
-    X("total", schedule.total, int64_t)                                        \
-    X("patience", schedule.patience, int64_t)                                  \
-    X("loss", loss, elman_reduction)                                           \
-    X("sampling", sampling, elman_sampling)                                    \
-    X("batch", batch, int64_t)                                                 \
-    X("steps", steps, int64_t)                                                 \
-    X("stop-after", stop_after, int64_t)                                       \
-    X("shards", shards, int64_t)                                               \
-    X("truncation", truncation, elman_truncation)                              \
-    X("back", back, int64_t)                                                   \
-    X("seed", seed, uint64_t)                                                  \
-    X("on-nonfinite", on_nonfinite, elman_nonfinite)                           \
-    X("epochs", epochs, int64_t)                                               \
-    X("updates", updates, int64_t)
-
-#define REAL_OPTIONS(X)                                                        \
-    X("dropout", model.dropout)                                                \
-    X("weight-drop", model.weight_drop)                                        \
-    X("momentum", optimizer.momentum)                                          \
-    X("beta1", optimizer.beta1)                                                \
-    X("beta2", optimizer.beta2)                                                \
-    X("alpha", optimizer.alpha)                                                \
-    X("eps", optimizer.eps)                                                    \
-    X("weight-decay", optimizer.weight_decay)                                  \
-    X("clip", optimizer.clip)                                                  \
-    X("lr", schedule.lr)                                                       \
-    X("gamma", schedule.gamma)                                                 \
-    X("floor", schedule.floor)                                                 \
-    X("valid-fraction", valid_fraction)                                        \
-    X("average", average)                                                      \
-    X("cut", cut)
-
-/* What lies behind them: el_counters, and more; el_sums. */
-#define COUNTERS(X)                                                            \
-    X("update")                                                                \
-    X("tokens")                                                                \
-    X("halvings")                                                              \
-    X("stalls")                                                                \
-    X("waiting")                                                               \
-    X("best-epoch")                                                            \
-    X("epoch-tokens")                                                          \
-    X("skipped")                                                               \
-    X("skipped-in-a-row")
-
-#define EXTRAS(X)                                                              \
-    X("optimizer-steps")                                                       \
-    X("text")                                                                  \
-    X("valid")                                                                 \
-    X("mark")
-
-#define SUMS(X)                                                                \
-    X("epoch-nats")                                                            \
-    X("best-loss")                                                             \
-    X("last-valid")                                                            \
-    X("last-loss")
-
-#define LINE(name, ...) name "\n"
-static const char all_names[] = INTEGER_OPTIONS(LINE) COUNTERS(LINE)
-    EXTRAS(LINE) REAL_OPTIONS(LINE) SUMS(LINE);
-
-#define COUNT1(...) +1
-enum {
-    INTEGERS = 0 INTEGER_OPTIONS(COUNT1),
-    REALS = 0 REAL_OPTIONS(COUNT1),
-    COUNTS = 0 COUNTERS(COUNT1),
-    ALL_INTEGERS = INTEGERS + COUNTS EXTRAS(COUNT1),
-    ALL_REALS = REALS SUMS(COUNT1),
-    FREE_INTEGERS = 3, /* at the end of the options: those that may change */
-    MORE_TENSORS = 9
-};
-_Static_assert(sizeof(el_counters) == COUNTS * sizeof(int64_t) &&
-                   sizeof(el_sums) == (ALL_REALS - REALS) * sizeof(double),
-               "the tables name every counter and sum");
-
-static void options_out(const elman_train_desc *d, int64_t *integers,
-                        double *reals)
-{
-#define PUT_INTEGER(name, field, type) *integers++ = (int64_t)d->field;
-#define PUT_REAL(name, field) *reals++ = d->field;
-    INTEGER_OPTIONS(PUT_INTEGER)
-    REAL_OPTIONS(PUT_REAL)
-}
+static const char all_names[] = ALL_NAMES;
 
 static void options_in(elman_train_desc *d, const int64_t *integers,
                        const double *reals)
@@ -160,87 +48,6 @@ static elman_status compare_options(const char *path, const int64_t *was,
                            "%.9g",
                            path, real_names[i], was_real[i], reals[i]);
     return ELMAN_OK;
-}
-
-/* ---- Out ------------------------------------------------------------------*/
-
-typedef struct tensor_list {
-    elman_tensor list[MORE_TENSORS];
-    int count;
-} tensor_list;
-
-static void add_tensor(tensor_list *to, const char *name, elman_dtype dtype,
-                       int64_t count, const void *data)
-{
-    if (!data)
-        return;
-    to->list[to->count++] = (elman_tensor){.name = name,
-                                           .dtype = dtype,
-                                           .rank = 1,
-                                           .shape = {count},
-                                           .count = count,
-                                           .data = data};
-}
-
-static void numbers_out(const elman_trainer *t, int64_t mark, int64_t *integers,
-                        double *reals)
-{
-    options_out(&t->desc, integers, reals);
-    memcpy(integers + INTEGERS, &t->counters, sizeof t->counters);
-    memcpy(reals + REALS, &t->sums, sizeof t->sums);
-    int64_t *const extras = integers + INTEGERS + COUNTS;
-    extras[0] = t->optimizer->steps;
-    extras[1] = (int64_t)el_text_fingerprint(t->text);
-    extras[2] = t->valid ? (int64_t)el_text_fingerprint(t->valid) : 0;
-    extras[3] = mark;
-}
-
-elman_status el_checkpoint_write(const elman_trainer *t, const char *path,
-                                 int64_t mark)
-{
-    const elman_dtype dtype = el_dtype_stored(t->lm->net.k->dtype);
-    const int64_t P = t->lm->net.views.total;
-    int64_t integers[ALL_INTEGERS];
-    double reals[ALL_REALS];
-    numbers_out(t, mark, integers, reals);
-
-    tensor_list more = {.count = 0};
-    add_tensor(&more, "trainer.integers", ELMAN_I64, ALL_INTEGERS, integers);
-    add_tensor(&more, "trainer.reals", ELMAN_F64, ALL_REALS, reals);
-    add_tensor(&more, "trainer.names", ELMAN_U8, sizeof all_names - 1,
-               all_names);
-    add_tensor(&more, "trainer.m", dtype, P, t->optimizer->m);
-    add_tensor(&more, "trainer.v", dtype, P, t->optimizer->v);
-    add_tensor(&more, "trainer.best", dtype, P,
-               t->counters.best_epoch > 0 ? t->best : NULL);
-    add_tensor(&more, "trainer.average", dtype, P, t->average);
-    if (t->state) {
-        const int64_t h = el_lm_state_h_count(t->state);
-        const int64_t cells = el_lm_state_c_count(t->state);
-        const int64_t ids = el_lm_state_ids_count(t->state);
-        add_tensor(&more, "trainer.h", dtype, h,
-                   h > 0 ? t->state->state.h : NULL);
-        add_tensor(&more, "trainer.c", dtype, cells, t->state->state.c);
-        add_tensor(&more, "trainer.ids", ELMAN_I32, ids,
-                   ids > 0 ? t->state->ids : NULL);
-    }
-    return el_lm_write(t->lm, NULL, more.list, more.count, path, 2);
-}
-
-uint64_t el_checkpoint_fingerprint(const elman_trainer *t)
-{
-    const size_t bytes = (size_t)t->lm->net.views.total * t->lm->net.k->size;
-    const void *const blocks[] = {t->lm->net.weights, t->optimizer->m,
-                                  t->optimizer->v, t->average};
-    int64_t integers[ALL_INTEGERS];
-    double reals[ALL_REALS];
-    numbers_out(t, 0, integers, reals);
-    uint64_t crc = el_crc64(0, integers, sizeof integers);
-    crc = el_crc64(crc, reals, sizeof reals);
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; ++i)
-        if (blocks[i])
-            crc = el_crc64(crc, blocks[i], bytes);
-    return crc;
 }
 
 /* ---- In -------------------------------------------------------------------*/

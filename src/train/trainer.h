@@ -75,6 +75,12 @@ elman_status el_trainer_meet(const elman_context *context,
 
 elman_status el_checkpoint_write(const elman_trainer *trainer, const char *path,
                                  int64_t mark);
+/* As elman_trainer_snapshot and its kin. */
+elman_status el_snapshot_take(const elman_trainer *trainer, int64_t mark,
+                              elman_snapshot **snapshot);
+elman_status el_snapshot_write(const elman_snapshot *snapshot,
+                               const char *path);
+void el_snapshot_free(elman_snapshot *snapshot);
 elman_status el_checkpoint_resume(const elman_context *context,
                                   const elman_train_desc *desc,
                                   elman_text *text, elman_text *valid,

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# interrupt.sh - Ctrl-C, and the command that it says goes on.
+# interrupt.sh - Ctrl-C, a terminal that goes away, and the command that goes
+# on.
 # shellcheck source=tests/cli/support/checks.sh
 . "$(dirname "$0")/support/checks.sh"
 
@@ -40,7 +41,7 @@ killed() {
     rm -f ended
 }
 
-for signal in INT TERM; do
+for signal in INT TERM HUP; do
     rm -f log m.checkpoint*
     # shellcheck disable=SC2086
     killed "$signal" 20 "$ELMAN" train 'the book.txt' -o m $options --log log
