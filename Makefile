@@ -17,7 +17,7 @@
 #   make test         builds and runs the tests
 #   make exhaustive   the tests that take minutes
 #   make lint         format, licence lines, floors, scripts
-#   make fuzz         runs every fuzzer for FUZZ_SECONDS
+#   make fuzz         runs every fuzzer for FUZZ_SECONDS, JOBS at a time
 #   make bench        the workloads of `elman bench` on elman and on the peers
 #                     that are installed, in turn (the better part of an hour;
 #                     BENCH_OPTIONS='--workloads Q4,T1 --rounds 3')
@@ -119,7 +119,7 @@ lint:
 fuzz:
 	$(call configure,fuzz)
 	$(call build,fuzz,fuzzers)
-	@sh tools/fuzz.sh build/fuzz
+	@JOBS=$(JOBS) sh tools/fuzz.sh build/fuzz
 
 bench: programs
 	@python3 bench/peers/run.py --out build/peers/bench.tsv \

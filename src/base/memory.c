@@ -3,6 +3,20 @@
 
 #include <string.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define WATCHED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WATCHED
+#endif
+#endif
+#ifdef WATCHED
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#endif
+
 enum { ALIGNMENT = 64 };
 
 /* The caller's block may begin anywhere: what lies below ours says where, and
@@ -21,6 +35,13 @@ static below below_of(const void *ours)
     return b;
 }
 
+/* How much of the caller's block lies behind ours: AddressSanitizer sees to it
+ * that nobody touches that. */
+static inline size_t behind(const below *b, const void *ours)
+{
+    return (size_t)((char *)b->block + EL_BLOCK_EXTRA - (const char *)ours);
+}
+
 void *el_alloc(const elman_context *context, size_t size)
 {
     const size_t room = EL_BLOCK_EXTRA;
@@ -37,6 +58,7 @@ void *el_alloc(const elman_context *context, size_t size)
     char *const aligned = block + sizeof b + shift;
     memcpy(aligned - sizeof b, &b, sizeof b);
     memset(aligned, 0, size);
+    ASAN_POISON_MEMORY_REGION(aligned + size, behind(&b, aligned));
     return aligned;
 }
 
@@ -65,7 +87,10 @@ void el_free(const elman_context *context, void *block)
 {
     if (!block)
         return;
-    context->allocator.free(context->allocator.user, below_of(block).block);
+    const below b = below_of(block);
+    ASAN_UNPOISON_MEMORY_REGION((char *)block + b.size - EL_BLOCK_EXTRA,
+                                behind(&b, block));
+    context->allocator.free(context->allocator.user, b.block);
 }
 
 size_t el_block_bytes(const void *block)

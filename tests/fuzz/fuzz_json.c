@@ -84,13 +84,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-#ifdef FUZZ_STANDALONE
 #define SEED(text)                                                             \
     {                                                                          \
         text, sizeof text - 1                                                  \
     }
 
-int main(int argc, char **argv)
+FUZZ_MAIN
 {
     static const fuzz_seed seeds[] = {
         SEED("{}"),
@@ -102,4 +101,3 @@ int main(int argc, char **argv)
         SEED("[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]")};
     return fuzz_main(argc, argv, seeds, sizeof seeds / sizeof seeds[0], 200000);
 }
-#endif

@@ -61,13 +61,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-#ifdef FUZZ_STANDALONE
 #define SEED(text)                                                             \
     {                                                                          \
         text, sizeof text - 1                                                  \
     }
 
-int main(int argc, char **argv)
+FUZZ_MAIN
 {
     static const fuzz_seed seeds[] = {
         SEED("\x93NUMPY\1\0\0\0{'descr': '<f4', 'fortran_order': False, "
@@ -82,4 +81,3 @@ int main(int argc, char **argv)
              "'shape': (0, 7), }\n")};
     return fuzz_main(argc, argv, seeds, sizeof seeds / sizeof seeds[0], 200000);
 }
-#endif

@@ -11,7 +11,7 @@
 #include "../../src/model/network.h"
 #include "standalone.h"
 
-enum { BLOCK_MOST = 1 << 26, NODES_MOST = 24, NODE_BYTES = 10 };
+enum { BLOCK_MOST = 1 << 22, NODES_MOST = 24, NODE_BYTES = 10 };
 
 static elman_context *context;
 
@@ -87,54 +87,91 @@ enum { OPERATORS = sizeof operators / sizeof *operators, NAMES_MOST = 128 };
 typedef struct made {
     graph m;
     char *names[NAMES_MOST];
+    bool there[NAMES_MOST]; /* of leaves: it is in the graph */
     int count;
 } made;
 
-static char *add(made *g, char *name)
+/* What a graph begins with: a name, what it is, and a shape or integers.  Input
+ * size 3, hidden size 4; the place of each is its number in a node. */
+static const struct leaf {
+    char *name;
+    enum { NOTHING, INPUT, REALS, INTEGERS, SCALAR, TRUTHS } kind;
+    int type, count;
+    int64_t numbers[3];
+} leaves[] = {
+    {"", NOTHING, 0, 0, {0}},
+    {"x", INPUT, GRAPH_FLOAT, 3, {-1, -1, 3}},   /* 1 */
+    {"ids", INPUT, GRAPH_INT64, 2, {-1, -1}},    /* 2 */
+    {"lengths", INPUT, GRAPH_INT32, 1, {-1}},    /* 3 */
+    {"h0", INPUT, GRAPH_FLOAT, 3, {2, -1, 4}},   /* 4 */
+    {"fixed", INPUT, GRAPH_FLOAT, 3, {5, 2, 3}}, /* 5 */
+    {"W4", REALS, 0, 3, {1, 16, 3}},             /* 6 */
+    {"R4", REALS, 0, 3, {1, 16, 4}},             /* 7 */
+    {"B4", REALS, 0, 2, {1, 32}},                /* 8 */
+    {"W3", REALS, 0, 3, {2, 12, 3}},             /* 9 */
+    {"R3", REALS, 0, 3, {2, 12, 4}},             /* 10 */
+    {"B3", REALS, 0, 2, {2, 24}},                /* 11 */
+    {"W1", REALS, 0, 3, {1, 4, 4}},              /* 12 */
+    {"R1", REALS, 0, 3, {1, 4, 4}},              /* 13 */
+    {"M4", REALS, 0, 2, {4, 5}},                 /* 14 */
+    {"M8", REALS, 0, 2, {8, 5}},                 /* 15 */
+    {"bias", REALS, 0, 1, {5}},                  /* 16 */
+    {"table", REALS, 0, 2, {7, 3}},              /* 17 */
+    {"one", INTEGERS, 0, 1, {1}},                /* 18 */
+    {"flat", INTEGERS, 0, 3, {0, 0, -1}},        /* 19 */
+    {"rows", INTEGERS, 0, 2, {-1, 4}},           /* 20 */
+    {"zero", INTEGERS, 0, 1, {0}},               /* 21 */
+    {"seven", INTEGERS, 0, 1, {7}},              /* 22 */
+    {"pair", INTEGERS, 0, 2, {1, 1}},            /* 23 */
+    {"scalar", SCALAR, 0, 0, {1}},               /* 24 */
+    {"truths", TRUTHS, 0, 0, {0}},               /* 25 */
+    {"W48", REALS, 0, 3, {1, 16, 8}},            /* 26 */
+};
+enum { LEAVES = sizeof leaves / sizeof *leaves };
+
+static void add_leaf(made *g, int number)
+{
+    static const float truths[] = {0, 1};
+    const struct leaf *const leaf = &leaves[number];
+    if (g->there[number])
+        return;
+    g->there[number] = true;
+    switch (leaf->kind) {
+    case NOTHING:
+        break;
+    case INPUT:
+        graph_input(&g->m, leaf->name, leaf->type, leaf->numbers, leaf->count);
+        break;
+    case REALS:
+        graph_reals(&g->m, leaf->name, leaf->numbers, leaf->count);
+        break;
+    case INTEGERS:
+        el_onnx_integers(&g->m.b, g->m.g, leaf->name, leaf->numbers,
+                         leaf->count);
+        break;
+    case SCALAR:
+        el_onnx_integer_constant(&g->m.b, g->m.g, leaf->name, leaf->numbers[0]);
+        break;
+    case TRUTHS:
+        el_onnx_initializer(&g->m.b, g->m.g, leaf->name, GRAPH_FLOAT,
+                            (int64_t[]){2}, 1, truths, sizeof truths);
+        break;
+    }
+}
+
+/* The name of an input of a node's: what nobody names is not in the graph,
+ * which so is read much faster. */
+static char *use(made *g, int number)
+{
+    if (number < LEAVES)
+        add_leaf(g, number);
+    return g->names[number];
+}
+
+static void add(made *g, char *name)
 {
     if (g->count < NAMES_MOST)
         g->names[g->count++] = name;
-    return name;
-}
-
-#define REALS(name, ...) GRAPH_REALS(&g->m, add(g, name), __VA_ARGS__)
-#define INTEGERS(name, ...) GRAPH_INTEGERS(&g->m, add(g, name), __VA_ARGS__)
-#define INPUT(name, ...) GRAPH_INPUT(&g->m, add(g, name), __VA_ARGS__)
-
-/* Input size 3, hidden size 4; the place of each is its number in a node. */
-static void add_leaves(made *g)
-{
-    add(g, "");
-    INPUT("x", GRAPH_FLOAT, -1, -1, 3);   /* 1 */
-    INPUT("ids", GRAPH_INT64, -1, -1);    /* 2 */
-    INPUT("lengths", GRAPH_INT32, -1);    /* 3 */
-    INPUT("h0", GRAPH_FLOAT, 2, -1, 4);   /* 4 */
-    INPUT("fixed", GRAPH_FLOAT, 5, 2, 3); /* 5 */
-    REALS("W4", 1, 16, 3);                /* 6 */
-    REALS("R4", 1, 16, 4);                /* 7 */
-    REALS("B4", 1, 32);                   /* 8 */
-    REALS("W3", 2, 12, 3);                /* 9 */
-    REALS("R3", 2, 12, 4);                /* 10 */
-    REALS("B3", 2, 24);                   /* 11 */
-    REALS("W1", 1, 4, 4);                 /* 12 */
-    REALS("R1", 1, 4, 4);                 /* 13 */
-    REALS("M4", 4, 5);                    /* 14 */
-    REALS("M8", 8, 5);                    /* 15 */
-    REALS("bias", 5);                     /* 16 */
-    REALS("table", 7, 3);                 /* 17 */
-    INTEGERS("one", 1);                   /* 18 */
-    INTEGERS("flat", 0, 0, -1);           /* 19 */
-    INTEGERS("rows", -1, 4);              /* 20 */
-    INTEGERS("zero", 0);                  /* 21 */
-    INTEGERS("seven", 7);                 /* 22 */
-    INTEGERS("pair", 1, 1);               /* 23 */
-    add(g, "scalar");                     /* 24 */
-    el_onnx_integer_constant(&g->m.b, g->m.g, "scalar", 1);
-    add(g, "truths"); /* 25 */
-    static const float truths[] = {0, 1};
-    el_onnx_initializer(&g->m.b, g->m.g, "truths", GRAPH_FLOAT, (int64_t[]){2},
-                        1, truths, sizeof truths);
-    REALS("W48", 1, 16, 8); /* 26 */
 }
 
 static void set_recurrent(made *g, ElOnnx__NodeProto *n, const uint8_t *at)
@@ -188,7 +225,7 @@ static void add_node(made *g, int number, const uint8_t *at)
     char *in[8] = {NULL}, *out[4] = {NULL};
     int used = 0;
     for (int i = 0; i < 6; ++i) {
-        in[i] = g->names[at[1 + i] % g->count];
+        in[i] = use(g, at[1 + i] % g->count);
         used = *in[i] ? i + 1 : used;
     }
     in[used] = NULL;
@@ -200,23 +237,47 @@ static void add_node(made *g, int number, const uint8_t *at)
         add(g, out[i]);
 }
 
-/* data[0] says what opset it is, and which of what there is at the end is
- * given: the last but so many. */
+/* Of no interest to a sanitizer: a piece after another of one block. */
+static unsigned char arena[1 << 18];
+static size_t arena_used;
+
+static void *arena_alloc(void *user, size_t size)
+{
+    (void)user;
+    FUZZ_CHECK(size < sizeof arena - arena_used - 64);
+    void *const block = arena + arena_used;
+    arena_used += (size + 63) / 64 * 64;
+    return block;
+}
+
+static void arena_free(void *user, void *block)
+{
+    (void)user;
+    (void)block;
+}
+
+/* data[0] says what opset it is, and with bit 7 that all leaves are in the
+ * graph.  Its output is what was there last. */
 static elman_status check_graph(const uint8_t *data, size_t size)
 {
     static const int opsets[] = {7, 9, 11, 13, 14, 17, 25};
     static const elman_context plain = {
-        .allocator = {test_alloc, test_free, NULL}};
+        .allocator = {arena_alloc, arena_free, NULL}};
     static made g;
     g = (made){.count = 0};
+    arena_used = 0;
     graph_begin(&g.m, &plain, opsets[data[0] % 7]);
-    add_leaves(&g);
+    for (int i = 0; i < LEAVES; ++i) {
+        add(&g, leaves[i].name);
+        if (data[0] & 128)
+            add_leaf(&g, i);
+    }
     for (int i = 0; i < NODES_MOST && size >= 1 + NODE_BYTES; ++i) {
         add_node(&g, i, data + 1);
         data += NODE_BYTES;
         size -= NODE_BYTES;
     }
-    graph_output(&g.m, g.names[g.count - 1]);
+    graph_output(&g.m, use(&g, g.count - 1));
     const size_t packed = el_onnx__model_proto__get_packed_size(g.m.model);
     unsigned char *const bytes = malloc(packed);
     FUZZ_CHECK(bytes && !g.m.b.failed);
@@ -239,7 +300,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-#ifdef FUZZ_STANDALONE
 #define NODE(...) __VA_ARGS__
 /* Opset 14 or 11, and nodes; 27 is the first one's first output. */
 static const uint8_t lstm[] = {4, NODE(0, 1, 6, 7, 8, 3, 0, 0, 0, 0)};
@@ -271,7 +331,7 @@ static const uint8_t message[] = {0,   8,   7,   'B', 4,   10,  0,   16,  14,
                                   'y', '"', 5,   'R', 'e', 'l', 'u', '!', 18,
                                   1,   'g', 'Z', 3,   10,  1,   'x'};
 
-int main(int argc, char **argv)
+FUZZ_MAIN
 {
     static const seed list[] = {{lstm, sizeof lstm, ELMAN_OK},
                                 {decoded, sizeof decoded, ELMAN_OK},
@@ -297,4 +357,3 @@ int main(int argc, char **argv)
     elman_context_destroy(&context);
     return status;
 }
-#endif

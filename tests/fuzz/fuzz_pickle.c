@@ -78,13 +78,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-#ifdef FUZZ_STANDALONE
 #define SEED(text)                                                             \
     {                                                                          \
         text, sizeof text - 1                                                  \
     }
 
-int main(int argc, char **argv)
+FUZZ_MAIN
 {
     static forged dict;
     static const pickled tensors[] = {
@@ -104,4 +103,3 @@ int main(int argc, char **argv)
         SEED("\x80\x04\x8f(K\1K\2\x90(K\3l(K\4d01.")};
     return fuzz_main(argc, argv, seeds, sizeof seeds / sizeof seeds[0], 200000);
 }
-#endif

@@ -55,13 +55,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-#ifdef FUZZ_STANDALONE
 #define SEED(data, header)                                                     \
     {                                                                          \
         data "\0\0\0\0\0\0\0" header, 8 + sizeof header - 1                    \
     }
 
-int main(int argc, char **argv)
+FUZZ_MAIN
 {
     static const fuzz_seed seeds[] = {
         SEED("\0", "{}"),
@@ -75,4 +74,3 @@ int main(int argc, char **argv)
                     "12345")};
     return fuzz_main(argc, argv, seeds, sizeof seeds / sizeof seeds[0], 200000);
 }
-#endif

@@ -83,7 +83,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-#ifdef FUZZ_STANDALONE
 static unsigned char storage[64];
 static fuzz_seed seeds[16];
 static size_t seed_count;
@@ -130,7 +129,7 @@ static void pickle_module(forged *f)
     forged_text(f, "}ub.");
 }
 
-int main(int argc, char **argv)
+FUZZ_MAIN
 {
     static const pickled tensors[][2] = {
         {{"a", "FloatStorage", 16, 0, {2, 3}, {3, 1}, 2},
@@ -165,4 +164,3 @@ int main(int argc, char **argv)
     }
     return fuzz_main(argc, argv, seeds, seed_count, 100000);
 }
-#endif

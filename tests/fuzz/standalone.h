@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* standalone.h - a main for a fuzzer that is built without libFuzzer.  It runs
  * the files it is given; without any it runs the fuzzer's own seeds and some
- * mutations of them, the same ones each time. */
+ * mutations of them, the same ones each time.  With libFuzzer the seeds are put
+ * into the folder where that keeps what it finds. */
 #ifndef FUZZ_STANDALONE_H
 #define FUZZ_STANDALONE_H
 
@@ -44,6 +45,7 @@ static inline void fuzz_header_length(unsigned char *bytes, size_t size)
 }
 
 #ifdef FUZZ_STANDALONE
+#define FUZZ_MAIN int main(int argc, char **argv)
 
 enum { FUZZ_ROOM = 8192 };
 
@@ -175,6 +177,40 @@ static int fuzz_main(int argc, char **argv, const fuzz_seed *seeds,
         fuzz_run(in.bytes, in.size);
     }
     printf("%zu seeds, %d mutations\n", count, runs);
+    return 0;
+}
+
+#else
+
+/* libFuzzer calls it before it reads the folders that it is given. */
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+#define FUZZ_MAIN                                                              \
+    static int begin_with_seeds(int argc, char **argv);                        \
+    int LLVMFuzzerInitialize(int *argc, char ***argv)                          \
+    {                                                                          \
+        return begin_with_seeds(*argc, *argv);                                 \
+    }                                                                          \
+    static int begin_with_seeds(int argc, char **argv)
+
+static inline int fuzz_main(int argc, char **argv, const fuzz_seed *seeds,
+                            size_t count, int runs)
+{
+    const char *folder = NULL;
+    char path[4096];
+    (void)runs;
+    for (int i = argc - 1; i > 0; --i)
+        if (argv[i][0] != '-')
+            folder = argv[i];
+    for (size_t i = 0; folder && i < count; ++i) {
+        snprintf(path, sizeof path, "%s/seed-%zu", folder, i);
+        FILE *const file = fopen(path, "wb");
+        if (!file)
+            break;
+        FUZZ_CHECK(fwrite(seeds[i].bytes, 1, seeds[i].size, file) ==
+                   seeds[i].size);
+        fclose(file);
+    }
     return 0;
 }
 

@@ -48,12 +48,15 @@ typedef struct forged_entry {
 
 static inline uint32_t forged_crc32(const void *bytes, size_t size)
 {
-    uint32_t crc = 0xffffffff;
-    for (size_t i = 0; i < size; ++i) {
-        crc ^= ((const unsigned char *)bytes)[i];
+    static uint32_t table[256];
+    for (uint32_t i = 0; table[255] == 0 && i < 256; ++i) {
+        table[i] = i;
         for (int bit = 0; bit < 8; ++bit)
-            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+            table[i] = table[i] >> 1 ^ (table[i] & 1 ? 0xedb88320 : 0);
     }
+    uint32_t crc = 0xffffffff;
+    for (size_t i = 0; i < size; ++i)
+        crc = crc >> 8 ^ table[(crc ^ ((const unsigned char *)bytes)[i]) & 255];
     return ~crc;
 }
 
