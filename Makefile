@@ -16,6 +16,8 @@
 #                     TEXT=book.txt: to write as your book does
 #   make test         builds and runs the tests
 #   make exhaustive   the tests that take minutes
+#   make long         the tests of long runs: killed a hundred times, on texts of
+#                     4 GB
 #   make lint         format, licence lines, floors, scripts
 #   make fuzz         runs every fuzzer for FUZZ_SECONDS, JOBS at a time
 #   make bench        the workloads of `elman bench` on elman and on the peers
@@ -47,7 +49,7 @@ configure = @sh tools/configure.sh $(1)
 build = cmake --build build/$(1) --parallel $(JOBS) --target $(2)
 
 .PHONY: programs deps deps-torch deps-onnx deps-peers deps-mpi deps-cross deps-python python \
-	demo test exhaustive lint fuzz bench install uninstall deb clean
+	demo test exhaustive long lint fuzz bench install uninstall deb clean
 .NOTPARALLEL:
 
 programs:
@@ -108,6 +110,11 @@ test:
 	$(call configure,release)
 	$(call build,release,all)
 	@sh tools/test.sh build/release $(CTEST_OPTIONS)
+
+long:
+	$(call configure,release)
+	$(call build,release,all)
+	@sh tools/test.sh build/release -C long -L long
 
 exhaustive:
 	$(call configure,release)

@@ -31,10 +31,15 @@ static void put_word(command_text *c, const char *word)
     put(c, bare ? "" : "'");
 }
 
-void resume_command(int argc, char **argv, const char *checkpoint,
+void resume_command(int ranks, int argc, char **argv, const char *checkpoint,
                     command_text *out)
 {
     *out = (command_text){.used = 0};
+    if (ranks > 1) {
+        char start[64];
+        snprintf(start, sizeof start, "mpirun -n %d", ranks);
+        put(out, start);
+    }
     put_word(out, program_name);
     put_word(out, argv[0]);
     put_word(out, "--resume");

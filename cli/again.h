@@ -9,9 +9,10 @@ typedef struct command_text {
     unsigned used;
 } command_text;
 
-/* The words of argv (from the command's name on), with --resume CHECKPOINT in
- * front of the others and instead of any that is there. */
-void resume_command(int argc, char **argv, const char *checkpoint,
+/* For so many ranks the words of argv (from the command's name on), with
+ * --resume CHECKPOINT in front of the others and instead of any that is there.
+ */
+void resume_command(int ranks, int argc, char **argv, const char *checkpoint,
                     command_text *out);
 
 #endif

@@ -9,44 +9,33 @@
 #include <stdio.h>
 #include <string.h>
 
-void keeper_open(keeper *k, const char *path, const runlog *log, progress *line)
+/* Memory that could not be had is asked for, and missed, when it is needed. */
+void keeper_open(keeper *k, int likely)
 {
-    *k = (keeper){.path = path, .log = log, .line = line, .kept = -1};
+    k->kept = -1;
+    if (likely)
+        elman_trainer_snapshot(k->trainer, 0, &k->snapshot);
 }
 
 static void take_note(keeper *k)
 {
-    k->failed = k->why[0] != '\0';
-    if (!k->failed)
+    k->failed = k->status != DONE;
+    if (!k->failed) {
         k->kept = k->update;
-    else if (strcmp(k->why, k->said) != 0) {
+        k->said[0] = '\0';
+    } else if (strcmp(k->why, k->said) != 0) {
         progress_end(k->line);
         complain("%s", k->why);
+        memcpy(k->said, k->why, sizeof k->said);
     }
-    memcpy(k->said, k->why, sizeof k->said);
 }
 
-static void note_library(keeper *k, elman_status status)
+static int library(keeper *k, elman_status status)
 {
-    k->why[0] = '\0';
-    if (status != ELMAN_OK)
-        snprintf(k->why, sizeof k->why, "%s", elman_message());
-}
-
-/* The log goes first, so that the checkpoint does not know of lines that the
- * disk has not. */
-static void *write_it(void *arg)
-{
-    keeper *k = arg;
-    const double begin = now_seconds();
-
-    k->why[0] = '\0';
-    if (runlog_sync(k->log, k->why, sizeof k->why) == DONE)
-        note_library(k, elman_snapshot_write(k->snapshot, k->path));
-    const double took = now_seconds() - begin;
-    k->wrote = took > k->wrote ? took : k->wrote;
-    atomic_store(&k->ended, 1);
-    return NULL;
+    if (status == ELMAN_OK)
+        return DONE;
+    snprintf(k->why, sizeof k->why, "%s", elman_message());
+    return FAILED;
 }
 
 static void wait_for_it(keeper *k)
@@ -60,51 +49,85 @@ static void wait_for_it(keeper *k)
 
 int keeper_busy(keeper *k)
 {
-    if (k->running && !atomic_load(&k->ended))
+    const int mine = k->running && !atomic_load(&k->ended);
+
+    if (ranks_most(k->ranks, mine) > 0)
         return 1;
     wait_for_it(k);
     return 0;
 }
 
-void keeper_begin(keeper *k, const elman_trainer *trainer, int64_t update)
+/* The log goes first, so that the checkpoint does not know of lines that the
+ * disk has not. */
+static void *write_it(void *arg)
 {
+    keeper *k = arg;
     const double begin = now_seconds();
+
+    k->status = runlog_sync(k->log, k->why, sizeof k->why);
+    if (k->status == DONE)
+        k->status = library(k, elman_snapshot_write(k->snapshot, k->path));
+    const double took = now_seconds() - begin;
+    k->wrote = took > k->wrote ? took : k->wrote;
+    atomic_store(&k->ended, 1);
+    return NULL;
+}
+
+/* Of all ranks: the length of the log is known. */
+static int mark_log(keeper *k, int64_t *mark)
+{
+    k->status = runlog_mark(k->log, mark, k->why, sizeof k->why);
+    if (ranks_most(k->ranks, k->status) == DONE)
+        return DONE;
+    if (k->status == DONE)
+        snprintf(k->why, sizeof k->why, "the log could not be written");
+    return FAILED;
+}
+
+static int copy(keeper *k)
+{
     int64_t mark;
 
+    k->status = mark_log(k, &mark);
+    if (k->status == DONE)
+        k->status =
+            library(k, elman_trainer_snapshot(k->trainer, mark, &k->snapshot));
+    return k->status;
+}
+
+void keeper_begin(keeper *k, int64_t update)
+{
+    const double begin = now_seconds();
+
     k->update = update;
-    if (runlog_mark(k->log, &mark, k->why, sizeof k->why) != DONE) {
-        take_note(k);
-        return;
+    if (copy(k) == DONE) {
+        atomic_store(&k->ended, 0);
+        k->running = pthread_create(&k->thread, NULL, write_it, k) == 0;
+        if (!k->running)
+            write_it(k);
     }
-    const elman_status status =
-        elman_trainer_snapshot(trainer, mark, &k->snapshot);
-    if (status != ELMAN_OK) {
-        note_library(k, status);
+    if (!k->running)
         take_note(k);
-        return;
-    }
-    atomic_store(&k->ended, 0);
-    k->running = pthread_create(&k->thread, NULL, write_it, k) == 0;
-    if (!k->running) {
-        write_it(k);
-        take_note(k);
-    }
     const double stood = now_seconds() - begin;
     k->stall = stood > k->stall ? stood : k->stall;
 }
 
-void keeper_now(keeper *k, const elman_trainer *trainer, int64_t update)
+void keeper_now(keeper *k, int64_t update)
 {
     int64_t mark;
 
     wait_for_it(k);
-    if (k->kept == update)
+    if (ranks_most(k->ranks, k->kept != update) == 0)
         return;
     k->update = update;
-    k->why[0] = '\0';
-    if (runlog_mark(k->log, &mark, k->why, sizeof k->why) == DONE &&
-        runlog_sync(k->log, k->why, sizeof k->why) == DONE)
-        note_library(k, elman_trainer_checkpoint(trainer, k->path, mark));
+    k->status = mark_log(k, &mark);
+    if (k->status == DONE) {
+        const int synced = runlog_sync(k->log, k->why, sizeof k->why);
+        k->status =
+            library(k, elman_trainer_checkpoint(k->trainer, k->path, mark));
+        if (synced != DONE)
+            k->status = FAILED;
+    }
     take_note(k);
 }
 

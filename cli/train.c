@@ -337,8 +337,8 @@ static int checkpoint_due(const run *r)
 static int keep(run *r, command_text *command)
 {
     progress_end(&r->progress);
-    keeper_now(&r->keeper, r->trainer, r->last.update);
-    resume_command(r->argc, r->argv, r->checkpoint, command);
+    keeper_now(&r->keeper, r->last.update);
+    resume_command(r->ranks.ranks, r->argc, r->argv, r->checkpoint, command);
     return r->keeper.failed ? FAILED : DONE;
 }
 
@@ -372,12 +372,13 @@ static int stop(run *r)
                     command.text);
 }
 
-/* One that falls due while another is being written waits for that. */
+/* One that falls due while another is being written waits for that.  Ranks
+ * know alike what is due. */
 static void keep_due(run *r)
 {
     r->due = r->due || checkpoint_due(r);
     if (r->due && !keeper_busy(&r->keeper)) {
-        keeper_begin(&r->keeper, r->trainer, r->last.update);
+        keeper_begin(&r->keeper, r->last.update);
         r->due = 0;
     }
 }
@@ -419,7 +420,12 @@ static int train(run *r)
     const int64_t total = elman_trainer_total_updates(r->trainer);
 
     progress_start(&r->progress, r->recipe.quiet, total, r->recipe.epochs);
-    keeper_open(&r->keeper, r->checkpoint, &r->log, &r->progress);
+    r->keeper = (keeper){.path = r->checkpoint,
+                         .log = &r->log,
+                         .line = &r->progress,
+                         .ranks = &r->ranks,
+                         .trainer = r->trainer};
+    keeper_open(&r->keeper, checkpoint_wanted(r));
     catch_signals(r->ranks.ranks);
     while (!r->last.done) {
         const int status = advance(r);
@@ -432,14 +438,13 @@ static int train(run *r)
         }
         if (r->last.done)
             break;
-        if (checkpoint_due(r) && write_checkpoint(r) != DONE)
-            return FAILED;
+        keep_due(r);
         if (most == ENDING && r->last.update < total)
             return stop(r);
     }
     progress_end(&r->progress);
     if (checkpoint_wanted(r))
-        keeper_now(&r->keeper, r->trainer, r->last.update);
+        keeper_now(&r->keeper, r->last.update);
     return DONE;
 }
 
@@ -539,6 +544,8 @@ static void print_json(const run *r)
     json_int(&j, "skipped_updates", last->skipped_updates);
     json_int(&j, "shards", r->recipe.shards);
     json_int(&j, "ranks", r->ranks.ranks);
+    json_real(&j, "checkpoint_stall", r->keeper.stall);
+    json_real(&j, "checkpoint_write", r->keeper.wrote);
     json_real(&j, "seconds", progress_seconds(&r->progress));
     json_close(&j, '}');
     putchar('\n');

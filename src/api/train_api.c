@@ -207,7 +207,7 @@ elman_status elman_trainer_snapshot(const elman_trainer *trainer, int64_t mark,
                                     elman_snapshot **snapshot)
 {
     EL_REQUIRE(trainer && snapshot, "trainer or snapshot is NULL");
-    return el_snapshot_take(trainer, mark, snapshot);
+    return el_trainer_snapshot((elman_trainer *)trainer, mark, snapshot);
 }
 
 elman_status elman_snapshot_write(const elman_snapshot *snapshot,

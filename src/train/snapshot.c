@@ -101,6 +101,7 @@ struct elman_snapshot {
     const elman_lm *lm; /* the trainer's: its weights are not read any more */
     parts parts;        /* whose tensors lie in room, */
     void *weights;      /* as these do */
+    bool other;         /* another rank writes, and this one has nothing */
     char *room;
     size_t size;
 };
@@ -145,6 +146,8 @@ static elman_status copy_into(elman_snapshot *s, const elman_trainer *t,
     size_t size = aligned(weights);
     s->weights = NULL;
     gather(t, mark, p);
+    if (t->best && t->counters.best_epoch == 0) /* There will be one. */
+        size += aligned(weights);
     for (int i = 0; i < p->count; ++i)
         size += is_foreign(p, &p->list[i]) ? aligned(bytes_of(&p->list[i])) : 0;
     const elman_status status = make_room(s, size);
@@ -175,7 +178,8 @@ elman_status el_snapshot_take(const elman_trainer *t, int64_t mark,
         s->context = t->context;
     }
     s->lm = t->lm;
-    const elman_status status = copy_into(s, t, mark);
+    s->other = t->shards.group.rank > 0;
+    const elman_status status = s->other ? ELMAN_OK : copy_into(s, t, mark);
     if (status && !*snapshot)
         el_snapshot_free(s);
     else
@@ -185,6 +189,8 @@ elman_status el_snapshot_take(const elman_trainer *t, int64_t mark,
 
 elman_status el_snapshot_write(const elman_snapshot *s, const char *path)
 {
+    if (s->other)
+        return ELMAN_OK;
     if (!s->weights)
         return el_fail(ELMAN_EINVAL, "there is nothing in the snapshot");
     return el_lm_write(s->lm, s->weights, s->parts.list, s->parts.count, path,

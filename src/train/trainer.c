@@ -428,6 +428,16 @@ elman_status el_trainer_checkpoint(elman_trainer *t, const char *path,
     return el_group_agree(g, s);
 }
 
+elman_status el_trainer_snapshot(elman_trainer *t, int64_t mark,
+                                 elman_snapshot **snapshot)
+{
+    elman_status s = el_shards_collect(t);
+    if (!s)
+        s = el_group_agree(&t->shards.group,
+                           el_snapshot_take(t, mark, snapshot));
+    return s;
+}
+
 elman_status el_trainer_meet(const elman_context *context,
                              const elman_ranks *ranks, elman_status mine,
                              elman_trainer **trainer)

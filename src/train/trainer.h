@@ -67,6 +67,8 @@ void el_trainer_memory(const elman_trainer *trainer, elman_memory *out);
 elman_status el_trainer_save(elman_trainer *trainer, const char *path);
 elman_status el_trainer_checkpoint(elman_trainer *trainer, const char *path,
                                    int64_t mark);
+elman_status el_trainer_snapshot(elman_trainer *trainer, int64_t mark,
+                                 elman_snapshot **snapshot);
 /* Every rank calls it with what making or bringing back its trainer gave; fails
  * on all where that failed on one, or where they are not of one run. */
 elman_status el_trainer_meet(const elman_context *context,
@@ -75,7 +77,7 @@ elman_status el_trainer_meet(const elman_context *context,
 
 elman_status el_checkpoint_write(const elman_trainer *trainer, const char *path,
                                  int64_t mark);
-/* As elman_trainer_snapshot and its kin. */
+/* One rank's part of elman_trainer_snapshot, and its kin. */
 elman_status el_snapshot_take(const elman_trainer *trainer, int64_t mark,
                               elman_snapshot **snapshot);
 elman_status el_snapshot_write(const elman_snapshot *snapshot,

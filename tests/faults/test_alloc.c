@@ -637,6 +637,20 @@ static elman_status checkpoint(scene *s)
     return status;
 }
 
+static elman_status snapshot(scene *s)
+{
+    elman_snapshot *copy = NULL;
+    elman_status status = elman_trainer_snapshot(s->trainer, 7, &copy);
+    if (!status)
+        status = elman_trainer_snapshot(s->trainer, 7, &copy);
+    if (!status)
+        status = elman_snapshot_write(copy, "checkpoint");
+    elman_snapshot_destroy(&copy);
+    assert_true(file_exists("checkpoint"));
+    assert_true(folder_entries(".", false) < FOLDER_MOST);
+    return status;
+}
+
 static elman_status resume(scene *s)
 {
     elman_trainer *t = NULL;
@@ -712,6 +726,7 @@ static void test_checkpoints(void **state)
         must(elman_trainer_step(s.trainer, &report));
     must(elman_trainer_checkpoint(s.trainer, "checkpoint", 7));
     exhaust_both("checkpoint", &s, checkpoint);
+    exhaust_both("snapshot", &s, snapshot);
     exhaust_both("resume", &s, resume);
     exhaust_both("describe", &s, describe);
     close_scene(&s);

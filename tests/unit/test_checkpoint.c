@@ -12,6 +12,7 @@
 #include "support/variants.h"
 #include "test_folder.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -114,6 +115,63 @@ static void test_every_length(void **state)
     free(bytes);
 }
 
+/* ---- By way of a copy ----------------------------------------------------*/
+
+static void same_files(const char *x, const char *y)
+{
+    size_t m = 0, n = 0;
+    char *const a = file_read(x, &m), *const b = file_read(y, &n);
+    assert_int_equal(m, n);
+    assert_memory_equal(a, b, n);
+    free(a);
+    free(b);
+}
+
+static void *write_snapshot(void *snapshot)
+{
+    return elman_snapshot_write(snapshot, "copied") == ELMAN_OK ? snapshot
+                                                                : NULL;
+}
+
+/* Written by another thread while the trainer goes on, it is what a checkpoint
+ * would have been; and so again, in the same memory. */
+static void test_snapshots(void **state)
+{
+    (void)state;
+    elman_trainer *t;
+    elman_snapshot *s = NULL;
+    elman_train_report r = ELMAN_TRAIN_REPORT;
+    elman_train_desc d = desc;
+    d.valid_fraction = 0.2;
+    d.average = 0.9;
+    trying("snapshots");
+    must(elman_trainer_create(context, &d, text, NULL, &t));
+    for (int i = 0; i < 20; ++i) {
+        pthread_t thread;
+        void *written;
+        must(elman_trainer_checkpoint(t, "direct", i));
+        must(elman_trainer_snapshot(t, i, &s));
+        assert_int_equal(pthread_create(&thread, NULL, write_snapshot, s), 0);
+        must(elman_trainer_step(t, &r));
+        must(elman_trainer_step(t, &r));
+        assert_int_equal(pthread_join(thread, &written), 0);
+        assert_ptr_equal(written, s);
+        same_files("direct", "copied");
+    }
+    assert_true(r.best_epoch > 0);
+    must_fail(elman_trainer_snapshot(NULL, 0, &s), ELMAN_EINVAL, "NULL");
+    must_fail(elman_trainer_snapshot(t, 0, NULL), ELMAN_EINVAL, "NULL");
+    must_fail(elman_snapshot_write(NULL, "copied"), ELMAN_EINVAL, "NULL");
+    must_fail(elman_snapshot_write(s, NULL), ELMAN_EINVAL, "NULL");
+    must_fail(elman_snapshot_write(s, "no/such/folder"), ELMAN_EIO,
+              "no/such/folder");
+    elman_snapshot_destroy(&s);
+    assert_null(s);
+    elman_snapshot_destroy(&s);
+    elman_snapshot_destroy(NULL);
+    elman_trainer_destroy(&t);
+}
+
 /* ---- Other versions ------------------------------------------------------*/
 
 /* Writes c anew as it is, but for its numbers and their names. */
@@ -169,12 +227,7 @@ static void resume_is(const elman_trainer *expected)
     assert_string_equal(used, "c");
     must(elman_trainer_checkpoint(t, "got", 2));
     must(elman_trainer_checkpoint(expected, "expected", 2));
-    size_t m, n;
-    char *const a = file_read("got", &m), *const b = file_read("expected", &n);
-    assert_int_equal(m, n);
-    assert_memory_equal(a, b, n);
-    free(a);
-    free(b);
+    same_files("got", "expected");
     elman_trainer_destroy(&t);
 }
 
@@ -238,6 +291,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_byte),
         TEST(every_length),
+        TEST(snapshots),
         TEST(versions),
     };
     return cmocka_run_group_tests(tests, begin, end);
