@@ -32,6 +32,10 @@ static const option table[] = {
      .initial = "after",
      .help = "of a GRU: the reset gate after the product, as PyTorch has it, "
              "or before it"},
+    {OPTION_CHOICE, 0, "decode", AT(decode), .choices = "all|last|final",
+     .initial = "all",
+     .help = "what of a sequence the decoder reads: all steps; the last one, as "
+             "out[:, -1]; the final states of the last layer, as h_n[-1]"},
     {OPTION_TEXT, 0, "vocab", AT(vocab), "FILE",
      .help = "a JSON array of the tokens in order of id: a language model"},
     {OPTION_CHOICE, 0, "level", AT(level), .choices = "char|word|byte",
@@ -80,17 +84,17 @@ static int read_safetensors(conversion *c)
 
     if (s != ELMAN_OK)
         return complain_library();
-    switch (elman_tensors_kind(file)) {
-    case ELMAN_KIND_LM:
-        s = elman_lm_load(c->context, c->from, &c->lm);
-        break;
-    case ELMAN_KIND_NETWORK:
-        s = elman_network_load(c->context, c->from, &c->network);
-        break;
-    case ELMAN_KIND_TENSORS:
+    const elman_kind kind = elman_tensors_kind(file);
+    if (kind == ELMAN_KIND_TENSORS)
         status = map_tensors(c, file);
-        break;
-    }
+    else if (c->options.decode != 0)
+        status = complain("%s: it is a model, which says by itself what it "
+                          "gives (--decode is of tensors by name)",
+                          c->from);
+    else if (kind == ELMAN_KIND_LM)
+        s = elman_lm_load(c->context, c->from, &c->lm);
+    else
+        s = elman_network_load(c->context, c->from, &c->network);
     elman_tensors_destroy(&file);
     return s != ELMAN_OK ? complain_library() : status;
 }

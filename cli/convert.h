@@ -13,7 +13,7 @@ typedef struct convert_options {
     const char *vocab;                     /* a file; NULL: none */
     const char *name, *measure;            /* of C source; NULL: none */
     const char *isa;
-    int cell, activation, reset, level, normalize, dtype, weights;
+    int cell, activation, reset, level, normalize, dtype, weights, decode;
     /* 1: it was on the line */
     int has_cell, has_activation, has_dtype, has_weights;
     int64_t threads;

@@ -175,10 +175,13 @@ static void compare(rounded *r, const char *path, const float *a,
 static int measure_sample(rounded *r, const char *path, const sample *s)
 {
     const int64_t width = elman_network_width(r->c->network);
+    elman_network_desc d = ELMAN_NETWORK_DESC;
     int64_t count;
     int status = FAILED;
 
-    if (__builtin_mul_overflow(s->steps, s->batch, &count) ||
+    elman_network_describe(r->c->network, &d);
+    if (__builtin_mul_overflow(d.decode == ELMAN_DECODE_ALL ? s->steps : 1,
+                               s->batch, &count) ||
         __builtin_mul_overflow(count, width, &count) ||
         (uint64_t)count > SIZE_MAX / sizeof(float) / 2)
         return complain("memory ran out");

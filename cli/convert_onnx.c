@@ -13,11 +13,12 @@ int check_onnx(const convert_options *o, int from_onnx, int to_onnx)
         return complain_usage("convert", "a graph says by itself what is what "
                                          "(--rnn, --embedding, --decoder and "
                                          "--allow-... are of tensors by name)");
-    if (from_onnx && (o->has_cell || o->has_activation || o->reset == 1))
+    if (from_onnx &&
+        (o->has_cell || o->has_activation || o->reset == 1 || o->decode != 0))
         return complain_usage("convert", "a graph says by itself what its "
-                                         "layers are (--cell, --activation "
-                                         "and --reset are of tensors by "
-                                         "name)");
+                                         "layers are (--cell, --activation, "
+                                         "--reset and --decode are of tensors "
+                                         "by name)");
     return DONE;
 }
 

@@ -60,6 +60,10 @@ static int remake_lm(elman_context *context, elman_dtype dtype, elman_lm **lm)
     dtype_cast(elman_lm_weights(*lm), from, elman_lm_weights_begin(to), dtype,
                elman_lm_parameters(to));
     elman_lm_weights_end(to);
+    if (elman_lm_set_history(to, elman_lm_history(*lm)) != ELMAN_OK) {
+        elman_lm_destroy(&to);
+        return complain_library();
+    }
     elman_lm_destroy(lm);
     *lm = to;
     return DONE;

@@ -46,6 +46,9 @@ static const char *const cells[] = {[ELMAN_CELL_ELMAN] = "elman",
                                     [ELMAN_CELL_GRU] = "gru"};
 static const char *const activations[] = {
     [ELMAN_TANH] = "tanh", [ELMAN_RELU] = "relu"};
+static const char *const decodes[] = {[ELMAN_DECODE_ALL] = "all",
+                                      [ELMAN_DECODE_LAST] = "last",
+                                      [ELMAN_DECODE_FINAL] = "final"};
 static const char *const levels[] = {
     [ELMAN_CHAR] = "char", [ELMAN_WORD] = "word", [ELMAN_BYTE] = "byte"};
 static const char *const normalizations[] = {
@@ -308,6 +311,10 @@ static int print_network(const elman_network *n, const elman_network_desc *d,
     if (d->embed > 0)
         printf("input       %s tokens, embedded%s\n", grouped(d->vocab).text,
                d->tie ? " by the decoder's weight" : "");
+    if (d->decode != ELMAN_DECODE_ALL)
+        printf("gives       %s\n", d->decode == ELMAN_DECODE_LAST
+                                       ? "the last step of a sequence"
+                                       : "the final states of a sequence");
     printf("parameters  %s\n", grouped(elman_network_parameters(n)).text);
     for (int i = 0; i < elman_network_view_count(n); i++) {
         if (elman_network_view(n, i, &view) != ELMAN_OK)
@@ -341,6 +348,7 @@ static int print_network_json(const elman_network *n,
     json_int(&j, "tie", d->tie);
     json_int(&j, "decoder", d->outputs);
     json_int(&j, "output", elman_network_width(n));
+    json_text(&j, "decode", decodes[d->decode]);
     json_int(&j, "parameters", elman_network_parameters(n));
     json_open(&j, "tensors", '[');
     for (int i = 0; i < elman_network_view_count(n); i++) {

@@ -171,6 +171,8 @@ static int check_lm(const mapping *m, int64_t tokens)
         wrong = "runs in both directions, and a language model in one";
     else if (d->rnn.no_bias)
         wrong = "has no biases, and a language model has them";
+    else if (d->decode != ELMAN_DECODE_ALL)
+        wrong = "gives one step of a sequence, and a language model all";
     else if (d->outputs == 0 || d->no_decoder_bias)
         wrong = "has no decoder with a bias, and a language model needs one";
     if (wrong != NULL)

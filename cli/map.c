@@ -213,6 +213,7 @@ static int read_rnn(mapping *m)
     d->no_bias = find_rnn_part(m, "bias_hh_l0", &t) < 0;
     d->bidirectional = find_rnn_part(m, "weight_hh_l0_reverse", &t) >= 0;
     d->reset_before = m->c->options.reset == 1;
+    m->desc.decode = (elman_decode)m->c->options.decode;
     for (d->layers = 1; d->layers < 4096; d->layers++) {
         snprintf(name, sizeof name, "weight_hh_l%d", d->layers);
         if (find_rnn_part(m, name, &t) < 0)

@@ -62,6 +62,7 @@ static void describe(model *m)
     m->vocab = n.vocab;
     m->width = elman_network_width(m->network);
     m->one_way = !n.rnn.bidirectional;
+    m->last = n.decode != ELMAN_DECODE_ALL;
 }
 
 static int open_model(model *m, const char *operand, int dtype)
@@ -198,7 +199,7 @@ int run_whole(const model *m, sequences *q)
 {
     int64_t rows;
 
-    if (__builtin_mul_overflow(q->steps, q->batch, &rows))
+    if (__builtin_mul_overflow(m->last ? 1 : q->steps, q->batch, &rows))
         return complain("memory ran out");
     q->y = room_for(rows, m->width, elman_dtype_size(m->dtype));
     if (q->y == NULL)
@@ -343,14 +344,14 @@ static int write_npy(const model *m, const sequences *q, const char *path)
     elman_tensor t = {.name = "y", .dtype = m->dtype, .data = q->y};
     const int tokens = m->vocab > 0;
 
-    t.rank = q->rank + tokens;
-    t.shape[0] = q->steps;
+    t.rank = q->rank + tokens - m->last;
+    t.shape[0] = m->last ? q->batch : q->steps;
     if (t.rank == 3) {
         t.shape[0] = q->batch_first ? q->batch : q->steps;
         t.shape[1] = q->batch_first ? q->steps : q->batch;
     }
     t.shape[t.rank - 1] = m->width;
-    t.count = q->steps * q->batch * m->width;
+    t.count = (m->last ? 1 : q->steps) * q->batch * m->width;
     if (elman_tensor_write_npy(m->context, path, &t) != ELMAN_OK)
         return complain_library();
     return DONE;

@@ -13,6 +13,7 @@ typedef struct model {
     elman_dtype dtype;           /* of its numbers */
     int64_t input, vocab, width; /* I, V, O */
     int one_way;
+    int last; /* 1: a sequence gives one row, and not one a step */
 } model;
 
 /* Sequences side by side, in and out. */

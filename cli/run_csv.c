@@ -142,7 +142,7 @@ int write_csv(const model *m, const sequences *q, const char *operand)
     out = open_output(operand);
     if (out == NULL)
         return FAILED;
-    for (int64_t t = 0; t < q->steps; t++)
+    for (int64_t t = 0; t < (m->last ? 1 : q->steps); t++)
         print_row(m, out, q->y, t);
     return close_output(out, operand);
 }
@@ -235,7 +235,7 @@ int run_csv(const model *m, const char *in, const char *out, sequences *q)
                           in);
     else
         status = lines_open(&l, in);
-    if (status == DONE && m->one_way && form_of(out) == CSV) {
+    if (status == DONE && m->one_way && !m->last && form_of(out) == CSV) {
         void *const y = room_for(m->width, 1, elman_dtype_size(m->dtype));
         FILE *const file = y != NULL ? open_output(out) : NULL;
         status =

@@ -690,6 +690,9 @@ ELMAN_API void elman_lm_describe(const elman_lm *lm, elman_lm_desc *out);
 ELMAN_API const elman_vocab *elman_lm_vocab(const elman_lm *lm);
 /* How the model was trained, one JSON object; "" if not known. */
 ELMAN_API const char *elman_lm_history(const elman_lm *lm);
+/* Says it, of a copy, say; "" is that it is not known.  ELMAN_EFORMAT: json is
+ * no JSON object. */
+ELMAN_API elman_status elman_lm_set_history(elman_lm *lm, const char *json);
 ELMAN_API int64_t elman_lm_parameters(const elman_lm *lm);
 ELMAN_API int elman_lm_view_count(const elman_lm *lm);
 ELMAN_API elman_status elman_lm_view(const elman_lm *lm, int index,
@@ -846,6 +849,15 @@ ELMAN_API elman_status elman_lm_choose(const elman_lm *lm,
  *   decoder.bias [O]           unless no_decoder_bias
  * For inference: dropout is ignored, and there is no way back. */
 
+/* What of whole sequences a network gives. */
+typedef enum elman_decode {
+    ELMAN_DECODE_ALL = 0,   /* every step: y [T,B,O] */
+    ELMAN_DECODE_LAST = 1,  /* each sequence's own last step: y [B,O] */
+    ELMAN_DECODE_FINAL = 2, /* likewise, but of the direction that runs
+                             * backwards what it ends with, at the first step:
+                             * the final states side by side */
+} elman_decode;
+
 typedef struct elman_network_desc {
     size_t struct_size;
     elman_rnn_desc rnn;   /* not single; with an embedding its input is E, or
@@ -855,6 +867,7 @@ typedef struct elman_network_desc {
     int no_decoder_bias;  /* 1: the decoder has no bias */
     int tie;              /* 1: the decoder's weight is the embedding's; O is V
                            * then, and S*P is E */
+    elman_decode decode;  /* of what elman_network_run gives */
 } elman_network_desc;
 #define ELMAN_NETWORK_DESC                                                     \
     {                                                                          \
@@ -904,8 +917,9 @@ ELMAN_API void elman_network_tape_destroy(elman_network_tape **tape);
 ELMAN_API elman_status elman_network_memory(const elman_network *network,
                                             int64_t steps, int64_t batch,
                                             elman_memory *out);
-/* As elman_rnn_run, with y [T,B,O] (or [B,T,O]); ids in place of x where there
- * is an embedding.  train must be 0. */
+/* As elman_rnn_run, with y [T,B,O] (or [B,T,O]), or what desc.decode says: then
+ * a sequence of no steps gives what its first state does.  ids in place of x
+ * where there is an embedding.  train must be 0. */
 ELMAN_API elman_status elman_network_run(const elman_network *network,
                                          elman_network_tape *tape,
                                          const elman_sequences *sequences);
@@ -923,7 +937,8 @@ ELMAN_API void elman_network_state_read(const elman_network_state *state,
 ELMAN_API void elman_network_state_write(elman_network_state *state,
                                          const void *h, const void *c);
 /* x [B,I] in, or ids [B] where there is an embedding (the other is NULL);
- * y [B,O] out, NULL if unwanted. */
+ * y [B,O] out, NULL if unwanted: what the network would give if this were the
+ * last step. */
 ELMAN_API elman_status elman_network_step(const elman_network *network,
                                           elman_network_state *state,
                                           const void *x, const int32_t *ids,

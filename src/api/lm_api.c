@@ -125,6 +125,12 @@ const char *elman_lm_history(const elman_lm *lm)
     return lm ? lm->history : "";
 }
 
+elman_status elman_lm_set_history(elman_lm *lm, const char *json)
+{
+    EL_REQUIRE(lm && json, "lm or json is NULL");
+    return el_lm_take_history(lm, json);
+}
+
 int64_t elman_lm_parameters(const elman_lm *lm)
 {
     return lm ? lm->net.views.total : 0;

@@ -32,6 +32,8 @@ static elman_status check_around(elman_network_desc *d)
                "%lld, and outputs, %lld, must be vocab, %lld)",
                (long long)d->embed, (long long)out, (long long)d->outputs,
                (long long)d->vocab);
+    EL_REQUIRE(d->decode >= ELMAN_DECODE_ALL && d->decode <= ELMAN_DECODE_FINAL,
+               "decode is %d (one of elman_decode)", (int)d->decode);
     return ELMAN_OK;
 }
 

@@ -436,27 +436,11 @@ static elman_status check_lm(const chain *c, const elman_vocab *vocab)
     return ELMAN_OK;
 }
 
-static elman_status take_history(elman_lm *lm, const ElOnnx__ModelProto *model)
-{
-    const char *const training = meta_of(model, "training");
-    el_json *json;
-    if (!training)
-        return ELMAN_OK;
-    elman_status s =
-        el_json_parse(lm->net.context, training, strlen(training), &json);
-    if (s)
-        return el_fail_in(s, "the metadata's training");
-    if (el_json_type(json, 0) != EL_JSON_OBJECT)
-        s = el_fail(ELMAN_EFORMAT,
-                    "the metadata's training is not a JSON object");
-    el_json_free(lm->net.context, json);
-    return s ? s : el_lm_set_history(lm, training);
-}
-
 static elman_status make_lm(const chain *c, const ElOnnx__ModelProto *model,
                             elman_lm **out)
 {
     const elman_rnn_desc *const r = &c->desc.rnn;
+    const char *const training = meta_of(model, "training");
     elman_lm_desc d = ELMAN_LM_DESC;
     elman_vocab *vocab = NULL;
     elman_lm *lm = NULL;
@@ -475,8 +459,8 @@ static elman_status make_lm(const chain *c, const ElOnnx__ModelProto *model,
     d.tie = c->desc.tie;
     if (!s)
         s = el_lm_create(c->walk->context, &d, vocab, &lm);
-    if (!s)
-        s = take_history(lm, model);
+    if (!s && training)
+        s = el_lm_take_history(lm, training);
     el_vocab_free(vocab);
     if (s) {
         el_lm_free(lm);

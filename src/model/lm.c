@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lm.h"
 #include "../base/random.h"
+#include "../io/json.h"
 #include "../nn/fill.h"
 
 #include <string.h>
@@ -13,6 +14,21 @@ elman_status el_lm_set_history(elman_lm *lm, const char *json)
     el_free(lm->net.context, lm->history);
     lm->history = copy;
     return ELMAN_OK;
+}
+
+elman_status el_lm_take_history(elman_lm *lm, const char *json)
+{
+    const elman_context *const c = lm->net.context;
+    el_json *parsed;
+    if (!json[0])
+        return el_lm_set_history(lm, json);
+    elman_status s = el_json_parse(c, json, strlen(json), &parsed);
+    if (s)
+        return el_fail_in(s, "the training history");
+    if (el_json_type(parsed, 0) != EL_JSON_OBJECT)
+        s = el_fail(ELMAN_EFORMAT, "the training history is no JSON object");
+    el_json_free(c, parsed);
+    return s ? s : el_lm_set_history(lm, json);
 }
 
 static elman_status build(elman_lm *lm, const elman_vocab *vocab)

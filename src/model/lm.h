@@ -29,6 +29,9 @@ void el_lm_free(elman_lm *lm);
 void el_lm_pack(elman_lm *lm);
 void el_lm_init(elman_lm *lm, uint64_t seed);
 elman_status el_lm_set_history(elman_lm *lm, const char *json);
+/* Of a stranger, who may take anything for JSON: ELMAN_EFORMAT where it is
+ * neither empty nor a JSON object. */
+elman_status el_lm_take_history(elman_lm *lm, const char *json);
 
 /* ---- Running --------------------------------------------------------------*/
 

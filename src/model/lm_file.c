@@ -100,26 +100,6 @@ elman_status el_lm_read_meta(const elman_context *context,
     return s;
 }
 
-/* Who shows it may take it for JSON. */
-static elman_status take_history(elman_lm *lm, const elman_tensors *file,
-                                 const char *path)
-{
-    const char *const training = el_tensors_meta(file, "training");
-    el_json *json;
-    if (!training)
-        return ELMAN_OK;
-    elman_status s =
-        el_json_parse(lm->net.context, training, strlen(training), &json);
-    if (s)
-        return el_fail(s, "%s: the metadata's training: %s", path,
-                       elman_message());
-    if (el_json_type(json, 0) != EL_JSON_OBJECT)
-        s = el_fail(ELMAN_EFORMAT,
-                    "%s: the metadata's training is not a JSON object", path);
-    el_json_free(lm->net.context, json);
-    return s ? s : el_lm_set_history(lm, training);
-}
-
 elman_status el_lm_from_tensors(const elman_context *context,
                                 const elman_tensors *file, const char *path,
                                 elman_lm **out)
@@ -140,8 +120,9 @@ elman_status el_lm_from_tensors(const elman_context *context,
     }
     if (!s)
         s = el_model_take_weights(&lm->net, file, path, EL_TRAINER_PREFIX);
-    if (!s)
-        s = take_history(lm, file, path);
+    const char *const training = el_tensors_meta(file, "training");
+    if (!s && training && (s = el_lm_take_history(lm, training)) != ELMAN_OK)
+        s = el_fail_in(s, path);
     el_vocab_free(vocab);
     if (s) {
         el_lm_free(lm);

@@ -22,6 +22,7 @@ static const char *const resets[] = {"after", "before", NULL};
 static const char *const truths[] = {"no", "yes", NULL};
 static const char *const arithmetics[] = {"full", "bf16", NULL};
 static const char *const activations[] = {"tanh", "relu", NULL};
+static const char *const decodes[] = {"all", "last", "final", NULL};
 static const char *const levels[] = {"char", "word", "byte", NULL};
 static const char *const normalizations[] = {"none", "letters", NULL};
 
@@ -63,6 +64,7 @@ static const field fields[] = {
     FIELD("vocab_size", vocab, NETWORK, .most = SIZE),
     FIELD("output_size", outputs, NETWORK, .most = SIZE),
     FIELD("decoder_bias", decoder_bias, NETWORK, .words = truths),
+    FIELD("decode", decode, NETWORK, .words = decodes, .optional = true),
     FIELD("level", level, LM, .words = levels),
     FIELD("normalize", normalize, LM, .words = normalizations),
 };
@@ -451,7 +453,8 @@ elman_status el_network_write(const elman_network *network, const char *path)
                                 .outputs = d->outputs,
                                 .bidirectional = r->bidirectional != 0,
                                 .bias = !r->no_bias,
-                                .decoder_bias = !d->no_decoder_bias};
+                                .decoder_bias = !d->no_decoder_bias,
+                                .decode = d->decode};
     return el_model_write(
         &(el_model_writing){.network = network, .meta = &meta}, path, 0);
 }
@@ -475,6 +478,7 @@ static elman_network_desc desc_of(const el_model_meta *m)
     d.outputs = m->outputs;
     d.no_decoder_bias = !m->decoder_bias;
     d.tie = (int)m->tie;
+    d.decode = (elman_decode)m->decode;
     return d;
 }
 

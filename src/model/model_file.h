@@ -19,7 +19,7 @@ typedef struct el_model_meta {
     int64_t context, level, normalize;
     /* and of a network. */
     int64_t input, vocab, outputs;
-    int64_t bidirectional, bias, decoder_bias;
+    int64_t bidirectional, bias, decoder_bias, decode;
 } el_model_meta;
 
 /* What the metadata say that it is. */

@@ -56,7 +56,9 @@ struct elman_network_tape {
     const elman_network *network;
     el_tape tape;
     void *x;   /* [T,B,E]; NULL without an embedding */
-    void *out; /* [T,B,S*P]; NULL without a decoder */
+    void *out; /* [T,B,S*P]; NULL where nothing is made of it */
+    void *hT;  /* [L*S,B,P], and */
+    void *top; /* [B,S*P]; NULL where all steps are decoded */
 };
 
 elman_status el_network_tape_create(const elman_network *network, int64_t steps,

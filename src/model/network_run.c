@@ -7,13 +7,26 @@
 
 /* ---- Whole sequences ------------------------------------------------------*/
 
-static void plan_tape(el_plan *p, const elman_network *n, int64_t rows,
-                      elman_network_tape *t)
+/* Whether the last step is put together of a final state and of a step: of two
+ * directions, the one that runs backwards ends at the first step. */
+static bool is_mixed(const elman_network *n)
 {
+    return n->desc.decode == ELMAN_DECODE_LAST && n->stack.desc.directions == 2;
+}
+
+static void plan_tape(el_plan *p, const elman_network *n, int64_t steps,
+                      int64_t batch, elman_network_tape *t)
+{
+    const bool all = n->desc.decode == ELMAN_DECODE_ALL;
+    const int64_t rows = steps * batch;
     if (n->embed > 0)
         el_want(p, &t->x, rows, n->embed, n->k->size);
-    if (n->decoder.context)
+    if (all ? n->decoder.context != NULL : is_mixed(n))
         el_want(p, &t->out, rows, n->stack.width, n->k->size);
+    if (all)
+        return;
+    el_want(p, &t->hT, n->stack.count * batch, n->stack.out, n->k->size);
+    el_want(p, &t->top, batch, n->stack.width, n->k->size);
 }
 
 elman_status el_network_tape_create(const elman_network *n, int64_t steps,
@@ -29,7 +42,7 @@ elman_status el_network_tape_create(const elman_network *n, int64_t steps,
     t->network = n;
     elman_status s = el_tape_create(&n->stack, steps, batch, true, &t->tape);
     if (!s) {
-        plan_tape(&p, n, rows, t);
+        plan_tape(&p, n, steps, batch, t);
         s = p.failed ? ELMAN_ENOMEM : ELMAN_OK;
     }
     if (s) {
@@ -50,7 +63,7 @@ int64_t el_network_tape_bytes(const elman_network *n, int64_t steps,
         return -1;
     el_want_bytes(&p, sizeof t + EL_BLOCK_EXTRA);
     el_want_bytes(&p, el_tape_bytes(&n->stack, steps, batch, true));
-    plan_tape(&p, n, rows, &t);
+    plan_tape(&p, n, steps, batch, &t);
     return p.failed ? -1 : p.bytes;
 }
 
@@ -62,6 +75,8 @@ void el_network_tape_free(elman_network_tape *t)
     el_tape_free(&t->tape);
     el_free(c, t->x);
     el_free(c, t->out);
+    el_free(c, t->hT);
+    el_free(c, t->top);
     el_free(c, t);
 }
 
@@ -115,26 +130,61 @@ static void decode(const elman_network_tape *t, const elman_sequences *q)
     }
 }
 
+/* What direction s of the last layer gives sequence b at its end. */
+static const void *end_of(const elman_network_tape *t, const elman_sequences *q,
+                          const void *hT, int64_t b, int s)
+{
+    const elman_network *const n = t->network;
+    const int64_t P = n->stack.out,
+                  length = q->lengths ? q->lengths[b] : q->steps;
+    const int first = (n->stack.desc.layers - 1) * n->stack.desc.directions;
+    if (s == 0 || length == 0 || !is_mixed(n))
+        return el_at(n->k, hT, ((first + s) * q->batch + b) * P);
+    const int64_t row = q->batch_first ? b * q->steps + length - 1
+                                       : (length - 1) * q->batch + b;
+    return el_at(n->k, t->out, (2 * row + 1) * P);
+}
+
+static void decode_last(const elman_network_tape *t, const elman_sequences *q,
+                        const void *hT)
+{
+    const elman_network *const n = t->network;
+    const int S = n->stack.desc.directions;
+    const size_t bytes = (size_t)n->stack.out * n->k->size;
+    for (int64_t b = 0; b < q->batch; ++b)
+        for (int s = 0; s < S; ++s)
+            memcpy(el_at(n->k, t->top, (b * S + s) * n->stack.out),
+                   end_of(t, q, hT, b, s), bytes);
+    if (n->decoder.context)
+        el_decoder_forward(&n->decoder, q->batch, t->top, q->y);
+    else
+        memcpy(q->y, t->top, (size_t)(q->batch * n->width) * n->k->size);
+}
+
 void el_network_run(elman_network_tape *t, const elman_sequences *q)
 {
     const elman_network *const n = t->network;
     const void *x = n->stack.desc.input > 0 ? q->x : NULL;
-    const bool decodes = q->y && n->decoder.context;
+    const bool last = q->y && t->top, decodes = q->y && n->decoder.context;
+    void *const hT = last && !q->hT ? t->hT : q->hT;
     if (n->embed > 0) {
         embed(t, q);
         x = t->x;
     }
-    el_tape_forward(&t->tape, &(el_forward){.steps = q->steps,
-                                            .batch = q->batch,
-                                            .lengths = q->lengths,
-                                            .batch_first = q->batch_first,
-                                            .input = {.x = {.p = (void *)x}},
-                                            .h0 = q->h0,
-                                            .c0 = q->c0,
-                                            .y = decodes ? t->out : q->y,
-                                            .hT = q->hT,
-                                            .cT = q->cT});
-    if (decodes)
+    el_tape_forward(&t->tape,
+                    &(el_forward){.steps = q->steps,
+                                  .batch = q->batch,
+                                  .lengths = q->lengths,
+                                  .batch_first = q->batch_first,
+                                  .input = {.x = {.p = (void *)x}},
+                                  .h0 = q->h0,
+                                  .c0 = q->c0,
+                                  .y = last || decodes ? t->out : q->y,
+                                  .hT = hT,
+                                  .cT = q->cT});
+    if (last)
+        decode_last(t, q, hT);
+    else if (decodes)
         decode(t, q);
 }
 
