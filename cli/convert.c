@@ -203,6 +203,10 @@ static void print_summary(const conversion *c)
                                         [ELMAN_CELL_NONE] = "no hidden state",
                                         [ELMAN_CELL_LSTM] = "lstm",
                                         [ELMAN_CELL_GRU] = "gru"};
+    static const char *const decodes[] = {
+        [ELMAN_DECODE_ALL] = "",
+        [ELMAN_DECODE_LAST] = " of the last step",
+        [ELMAN_DECODE_FINAL] = " of the final states"};
     elman_network_desc n = ELMAN_NETWORK_DESC;
     elman_lm_desc d = ELMAN_LM_DESC;
 
@@ -214,12 +218,13 @@ static void print_summary(const conversion *c)
         return;
     }
     elman_network_describe(c->network, &n);
-    printf("%s: a network, %s%s, %lld numbers in%s, %lld out, %s parameters\n",
-           c->to, cells[n.rnn.cell],
-           n.rnn.bidirectional ? " in both directions" : "",
-           (long long)n.rnn.input, n.embed > 0 ? " (embedded tokens)" : "",
-           (long long)elman_network_width(c->network),
-           grouped(elman_network_parameters(c->network)).text);
+    printf(
+        "%s: a network, %s%s, %lld numbers in%s, %lld out%s, %s parameters\n",
+        c->to, cells[n.rnn.cell],
+        n.rnn.bidirectional ? " in both directions" : "",
+        (long long)n.rnn.input, n.embed > 0 ? " (embedded tokens)" : "",
+        (long long)elman_network_width(c->network), decodes[n.decode],
+        grouped(elman_network_parameters(c->network)).text);
 }
 
 static int run_convert(conversion *c, const char *in)

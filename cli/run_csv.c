@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 typedef struct lines {
     FILE *file;
@@ -104,47 +106,79 @@ static void print_row(const model *m, FILE *out, const void *y, int64_t row)
     putc('\n', out);
 }
 
-/* Where CSV goes: stdout, or a file of this name. */
-static FILE *open_output(const char *operand)
-{
-    FILE *file = stdout;
+/* Where CSV goes: stdout; or a file beside the one that is named, in whose
+ * place it is put when all of it is there; or, where there is something that is
+ * no file, straight into that. */
+typedef struct output {
+    FILE *file;
+    const char *name;
+    char *temporary; /* NULL: none */
+} output;
 
-    if (strcmp(operand, "-") != 0)
-        file = fopen(operand, "w");
-    if (file == NULL)
-        complain("%s: %s", operand, strerror(errno));
-    return file;
+static int not_written(const output *o)
+{
+    return complain("%s: could not be written: %s", o->name, strerror(errno));
 }
 
-static int close_output(FILE *file, const char *operand)
+static int output_open(output *o, const char *operand)
 {
-    int lost;
+    const size_t room = strlen(operand) + sizeof ".tmp";
+    struct stat old;
 
-    if (file == stdout)
+    *o = (output){stdout, operand, NULL};
+    if (strcmp(operand, "-") == 0)
         return DONE;
-    lost = ferror(file);
+    if (stat(operand, &old) == 0 && !S_ISREG(old.st_mode)) {
+        o->file = fopen(operand, "w");
+        return o->file != NULL ? DONE : not_written(o);
+    }
+    o->temporary = malloc(room);
+    if (o->temporary == NULL)
+        return complain("memory ran out");
+    snprintf(o->temporary, room, "%s.tmp", operand);
+    unlink(o->temporary);
+    o->file = fopen(o->temporary, "wx");
+    if (o->file != NULL)
+        return DONE;
+    not_written(o);
+    free(o->temporary);
+    o->temporary = NULL;
+    return FAILED;
+}
+
+/* status: how it went so far; what is not DONE leaves nothing behind. */
+static int output_close(output *o, int status)
+{
     errno = 0;
-    if (fclose(file) != 0 || lost)
-        return complain("%s: could not be written%s%s", operand,
-                        errno != 0 ? ": " : "",
-                        errno != 0 ? strerror(errno) : "");
-    return DONE;
+    if (o->file == NULL || o->file == stdout)
+        return status;
+    if (status == DONE && (fflush(o->file) != 0 || ferror(o->file) ||
+                           (o->temporary != NULL && fsync(fileno(o->file)))))
+        status = not_written(o);
+    if (fclose(o->file) != 0 && status == DONE)
+        status = not_written(o);
+    if (o->temporary != NULL && status == DONE &&
+        rename(o->temporary, o->name) != 0)
+        status = not_written(o);
+    if (o->temporary != NULL && status != DONE)
+        unlink(o->temporary);
+    free(o->temporary);
+    return status;
 }
 
 int write_csv(const model *m, const sequences *q, const char *operand)
 {
-    FILE *out;
+    output out;
 
     if (q->batch != 1)
         return complain("%s: CSV has one sequence, and there are %lld (.npy "
                         "has more)",
                         operand, (long long)q->batch);
-    out = open_output(operand);
-    if (out == NULL)
+    if (output_open(&out, operand) != DONE)
         return FAILED;
     for (int64_t t = 0; t < (m->last ? 1 : q->steps); t++)
-        print_row(m, out, q->y, t);
-    return close_output(out, operand);
+        print_row(m, out.file, q->y, t);
+    return output_close(&out, DONE);
 }
 
 /* Each line is answered before the next one is waited for. */
@@ -237,13 +271,11 @@ int run_csv(const model *m, const char *in, const char *out, sequences *q)
         status = lines_open(&l, in);
     if (status == DONE && m->one_way && !m->last && form_of(out) == CSV) {
         void *const y = room_for(m->width, 1, elman_dtype_size(m->dtype));
-        FILE *const file = y != NULL ? open_output(out) : NULL;
-        status =
-            file != NULL ? answer_lines(m, &l, values, x, y, file) : FAILED;
-        if (file != NULL) {
-            const int closed = close_output(file, out);
-            status = status == DONE ? closed : status;
-        }
+        output to = {NULL, out, NULL};
+        status = y != NULL ? output_open(&to, out) : FAILED;
+        if (status == DONE)
+            status =
+                output_close(&to, answer_lines(m, &l, values, x, y, to.file));
         free(y);
     } else if (status == DONE) {
         status = gather_lines(m, &l, values, q);

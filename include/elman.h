@@ -855,7 +855,8 @@ typedef enum elman_decode {
     ELMAN_DECODE_LAST = 1,  /* each sequence's own last step: y [B,O] */
     ELMAN_DECODE_FINAL = 2, /* likewise, but of the direction that runs
                              * backwards what it ends with, at the first step:
-                             * the final states side by side */
+                             * the final states side by side.  In one direction
+                             * it is ELMAN_DECODE_LAST, and becomes that */
 } elman_decode;
 
 typedef struct elman_network_desc {

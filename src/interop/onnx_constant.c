@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "onnx_constant.h"
 #include "../tensor/dtype.h"
+#include "../tensor/half.h"
 
 #include <string.h>
 
@@ -10,6 +11,8 @@ enum {
     INT64 = EL_ONNX__TENSOR_PROTO__DATA_TYPE__INT64,
     INT32 = EL_ONNX__TENSOR_PROTO__DATA_TYPE__INT32,
     BOOL = EL_ONNX__TENSOR_PROTO__DATA_TYPE__BOOL,
+    FLOAT16 = EL_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16,
+    BFLOAT16 = EL_ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16,
 };
 
 static size_t size_of(int type)
@@ -25,6 +28,11 @@ bool el_onnx_is_real(const el_onnx_constant *t)
 bool el_onnx_is_integer(const el_onnx_constant *t)
 {
     return t->type == INT64 || t->type == INT32;
+}
+
+int el_onnx_type_here(int type)
+{
+    return type == FLOAT16 || type == BFLOAT16 ? FLOAT : type;
 }
 
 const char *el_onnx_type_name(int type)
@@ -371,7 +379,9 @@ static elman_status check_proto(const ElOnnx__TensorProto *p)
     if (p->segment)
         return el_fail(ELMAN_EFORMAT, "it is a segment of a tensor");
     if (p->data_type != FLOAT && p->data_type != DOUBLE &&
-        p->data_type != INT64 && p->data_type != INT32 && p->data_type != BOOL)
+        p->data_type != INT64 && p->data_type != INT32 &&
+        p->data_type != BOOL && p->data_type != FLOAT16 &&
+        p->data_type != BFLOAT16)
         return el_fail(ELMAN_EFORMAT,
                        "its numbers are of type %s, which is "
                        "not read",
@@ -382,10 +392,51 @@ static elman_status check_proto(const ElOnnx__TensorProto *p)
     return ELMAN_OK;
 }
 
-elman_status el_onnx_constant_of(const ElOnnx__TensorProto *p,
-                                 el_onnx_constant *out)
+/* Of numbers that are two bytes each, or the lower ones of an integer each, as
+ * lists have them. */
+static elman_status widen(el_onnx_blocks *blocks, el_onnx_constant *t,
+                          const int32_t *listed)
+{
+    const unsigned char *const raw = t->data;
+    const bool brain = t->type == BFLOAT16;
+    elman_status s;
+    float *const out =
+        el_onnx_blocks_take(blocks, (size_t)t->count * sizeof *out, &s);
+    for (int64_t i = 0; !s && i < t->count; ++i) {
+        const uint16_t half =
+            (uint16_t)(listed ? (uint32_t)listed[i]
+                              : (uint32_t)raw[2 * i] | (uint32_t)raw[2 * i + 1]
+                                                           << 8);
+        out[i] = brain ? el_from_bfloat16(half) : el_from_float16(half);
+    }
+    t->data = out;
+    t->type = FLOAT;
+    return s;
+}
+
+/* One is all that anybody needs. */
+static elman_status take_truth(el_onnx_constant *t, bool raw)
 {
     static const int32_t truths[] = {0, 1};
+    if (t->count != 1)
+        return el_fail(ELMAN_EFORMAT, "it has many numbers of type BOOL");
+    t->data = &truths[raw ? *(const unsigned char *)t->data != 0
+                          : *(const int32_t *)t->data != 0];
+    t->type = INT32;
+    return ELMAN_OK;
+}
+
+static size_t size_in_file(int type)
+{
+    return type == BOOL                          ? 1
+           : type == FLOAT16 || type == BFLOAT16 ? 2
+                                                 : size_of(type);
+}
+
+elman_status el_onnx_constant_of(el_onnx_blocks *blocks,
+                                 const ElOnnx__TensorProto *p,
+                                 el_onnx_constant *out)
+{
     size_t listed_count;
     elman_status s = check_proto(p);
     if (s)
@@ -398,19 +449,15 @@ elman_status el_onnx_constant_of(const ElOnnx__TensorProto *p,
         return el_fail(ELMAN_EFORMAT, "its sizes are negative, or too large");
     const size_t count = (size_t)out->count;
     const bool raw = p->has_raw_data && p->raw_data.len > 0;
-    const size_t size = out->type == BOOL ? 1 : size_of(out->type);
-    if (raw ? listed_count > 0 || p->raw_data.len != count * size
+    if (raw ? listed_count > 0 ||
+                  p->raw_data.len != count * size_in_file(out->type)
             : listed_count != count)
         return el_fail(ELMAN_EFORMAT,
                        "it has not as many numbers as its sizes say");
     out->data = raw ? (const void *)p->raw_data.data : list;
-    if (out->type == BOOL) {
-        /* One is all that anybody needs. */
-        if (count != 1)
-            return el_fail(ELMAN_EFORMAT, "it has many numbers of type BOOL");
-        out->data =
-            &truths[raw ? p->raw_data.data[0] != 0 : p->int32_data[0] != 0];
-        out->type = INT32;
-    }
+    if (out->type == BOOL)
+        return take_truth(out, raw);
+    if (el_onnx_type_here(out->type) != out->type)
+        return widen(blocks, out, raw ? NULL : list);
     return ELMAN_OK;
 }

@@ -36,10 +36,14 @@ bool el_onnx_is_real(const el_onnx_constant *t);
 bool el_onnx_is_integer(const el_onnx_constant *t);
 const char *el_onnx_type_name(int type);
 
-/* What a TensorProto is; numbers are its own.  ELMAN_EFORMAT, without its
- * name: its sizes do not fit its numbers, they are of another type, or lie in
- * another file. */
-elman_status el_onnx_constant_of(const ElOnnx__TensorProto *proto,
+/* What numbers of a type are here: floats, of FLOAT16 and BFLOAT16; else what
+ * they are. */
+int el_onnx_type_here(int type);
+/* What a TensorProto is; numbers are its own, or of types that are not what
+ * they are here, in the blocks.  ELMAN_EFORMAT, without its name: its sizes do
+ * not fit its numbers, they are of another type, or lie in another file. */
+elman_status el_onnx_constant_of(el_onnx_blocks *blocks,
+                                 const ElOnnx__TensorProto *proto,
                                  el_onnx_constant *out);
 /* A vector of numbers that are somebody's, or with count -1 one number. */
 el_onnx_constant el_onnx_vector(int type, const void *data, int64_t count);

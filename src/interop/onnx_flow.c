@@ -56,6 +56,21 @@ void el_onnx_flow_pop(el_onnx_flow *f)
     f->count = f->rank > 0 ? f->ends[f->rank - 1] : 0;
 }
 
+bool el_onnx_flow_set(el_onnx_flow *f, int d, int id, int64_t size)
+{
+    const int at = begin_of(f, d), end = f->ends[d], kept = size != 1;
+    if (kept && at == end && f->count == EL_ONNX_AXES)
+        return false;
+    memmove(f->axes + at + kept, f->axes + end,
+            (size_t)(f->count - end) * sizeof *f->axes);
+    if (kept)
+        f->axes[at] = (el_onnx_axis){id, size};
+    for (int i = d; i < f->rank; ++i)
+        f->ends[i] += kept - (end - at);
+    f->count += kept - (end - at);
+    return true;
+}
+
 const el_onnx_axis *el_onnx_flow_axis(const el_onnx_flow *f, int d)
 {
     return d < f->rank && axes_in(f, d) == 1 ? &f->axes[begin_of(f, d)] : NULL;

@@ -43,6 +43,9 @@ bool el_onnx_flow_add(el_onnx_flow *flow, int id, int64_t size);
 bool el_onnx_flow_put(el_onnx_flow *flow, int dimension, int id, int64_t size);
 /* Without the last dimension. */
 void el_onnx_flow_pop(el_onnx_flow *flow);
+/* A dimension becomes one axis of this size, or with size 1 nothing is in it;
+ * false if there is no room. */
+bool el_onnx_flow_set(el_onnx_flow *flow, int dimension, int id, int64_t size);
 /* The only axis of a dimension; NULL: there is none, or more. */
 const el_onnx_axis *el_onnx_flow_axis(const el_onnx_flow *flow, int dimension);
 /* Whether nothing is in it, so that it is 1. */

@@ -174,11 +174,12 @@ static elman_status check_starts(const chain *c)
 
 /* ---- Outputs --------------------------------------------------------------*/
 
-/* Steps, sequences and features, each a dimension of its own, the features
- * last; dimensions of 1 do not count. */
-static bool is_laid_out(const el_onnx_walk *w, const el_onnx_flow *flow,
-                        const el_onnx_stage *last)
+/* Steps, where all are given, sequences and features, each a dimension of its
+ * own, the features last; dimensions of 1 do not count. */
+static bool is_laid_out(const el_onnx_walk *w, const el_onnx_value *v)
 {
+    const el_onnx_flow *const flow = &v->flow;
+    const el_onnx_stage *const last = &w->stages[v->source];
     const int directions = last->work == EL_ONNX_LAYER ? last->directions : 1;
     const int64_t wide = last->width / directions;
     int axes = 0, features = 0;
@@ -194,36 +195,70 @@ static bool is_laid_out(const el_onnx_walk *w, const el_onnx_flow *flow,
         else
             return false;
     }
-    return axes == (w->time >= 0) + (w->batch >= 0) &&
-           features == (last->width != 1);
+    const bool steps = w->time >= 0 && v->steps == ELMAN_DECODE_ALL;
+    return axes == steps + (w->batch >= 0) && features == (last->width != 1);
 }
 
-static elman_status check_outputs(const chain *c)
+/* The network's output; NULL where it is none but a final state. */
+typedef struct outputs {
+    const char *name;
+    elman_decode decode;
+} outputs;
+
+static elman_status check_output(const chain *c, const el_onnx_stage *last,
+                                 const char *name, const el_onnx_value *v,
+                                 outputs *out)
+{
+    const el_onnx_walk *const w = c->walk;
+    if (v->kind != EL_ONNX_FLOW || v->source != el_onnx_stage_number(w, last) ||
+        !is_laid_out(w, v))
+        return el_fail(ELMAN_EFORMAT,
+                       "output %.100s is neither what the last layer gives, "
+                       "steps by sequences by features or the last step, nor a "
+                       "final state",
+                       name);
+    if (out->name && out->decode != v->steps)
+        return el_fail(ELMAN_EFORMAT,
+                       "outputs %.100s and %.100s are different steps of what "
+                       "the last layer gives, and a network gives one of them",
+                       out->name, name);
+    *out = (outputs){name, v->steps};
+    return ELMAN_OK;
+}
+
+/* A state alone is what the network gives, if it is that of the last layer. */
+static void take_state(const el_onnx_walk *w, const el_onnx_stage *last,
+                       const el_onnx_value *v, outputs *out)
+{
+    el_onnx_value flow;
+    if (el_onnx_state_flow(w, v, &flow) &&
+        flow.source == el_onnx_stage_number(w, last) && is_laid_out(w, &flow))
+        out->decode = flow.steps;
+}
+
+static elman_status check_outputs(const chain *c, elman_decode *decode)
 {
     const el_onnx_walk *const w = c->walk;
     const el_onnx_stage *const last = c->bias      ? c->bias
                                       : c->product ? c->product
                                                    : c->layers[c->count - 1];
+    outputs flows = {NULL, ELMAN_DECODE_ALL}, states = flows;
+    elman_status s = ELMAN_OK;
     if (w->graph->n_output == 0)
         return el_fail(ELMAN_EFORMAT, "its graph has no output");
-    for (size_t i = 0; i < w->graph->n_output; ++i) {
+    for (size_t i = 0; !s && i < w->graph->n_output; ++i) {
         const char *const name = w->graph->output[i]->name;
         const el_onnx_value *const v = name ? el_onnx_find(w, name) : NULL;
         if (!v || v->kind == EL_ONNX_NOTHING)
             return el_fail(ELMAN_EFORMAT, "no node gives output %.100s",
                            name ? name : "without a name");
         if (v->kind == EL_ONNX_STATE)
-            continue;
-        if (v->kind != EL_ONNX_FLOW ||
-            v->source != el_onnx_stage_number(w, last) ||
-            !is_laid_out(w, &v->flow, last))
-            return el_fail(ELMAN_EFORMAT,
-                           "output %.100s is neither what the last layer "
-                           "gives, steps by sequences by features, nor a final "
-                           "state",
-                           name);
+            take_state(w, last, v, &states);
+        else
+            s = check_output(c, last, name, v, &flows);
     }
-    return ELMAN_OK;
+    *decode = flows.name ? flows.decode : states.decode;
+    return s;
 }
 
 /* ---- What it is -----------------------------------------------------------*/
@@ -235,7 +270,7 @@ static bool is_same_matrix(const el_onnx_constant *a, const el_onnx_constant *b)
            a->stride[1] == b->stride[0];
 }
 
-static elman_status describe(chain *c)
+static elman_status describe(chain *c, elman_decode decode)
 {
     const el_onnx_stage *const first = c->layers[0];
     elman_network_desc *const d = &c->desc;
@@ -271,6 +306,7 @@ static elman_status describe(chain *c)
         d->tie = c->tokens && c->tokens->work == EL_ONNX_EMBEDDING &&
                  is_same_matrix(&c->tokens->matrix, &c->product->matrix);
     }
+    d->decode = decode;
     return ELMAN_OK;
 }
 
@@ -428,7 +464,8 @@ static elman_status check_lm(const chain *c, const elman_vocab *vocab)
 {
     const elman_network_desc *const d = &c->desc;
     if (d->rnn.bidirectional || d->rnn.no_bias || !c->bias ||
-        d->outputs != vocab->size || d->vocab != vocab->size)
+        d->decode != ELMAN_DECODE_ALL || d->outputs != vocab->size ||
+        d->vocab != vocab->size)
         return el_fail(ELMAN_EFORMAT,
                        "the metadata say that it is a language model of %lld "
                        "tokens, and its graph is none",
@@ -480,6 +517,7 @@ elman_status el_onnx_take(const elman_context *context,
 {
     el_onnx_walk walk;
     chain c = {.walk = &walk};
+    elman_decode decode = ELMAN_DECODE_ALL;
     elman_status s = el_onnx_walk_all(context, model, size, &walk);
     if (!s)
         s = list_chain(&c);
@@ -488,9 +526,9 @@ elman_status el_onnx_take(const elman_context *context,
     if (!s)
         s = check_starts(&c);
     if (!s)
-        s = check_outputs(&c);
+        s = check_outputs(&c, &decode);
     if (!s)
-        s = describe(&c);
+        s = describe(&c, decode);
     if (!s && lm && is_lm(model))
         s = make_lm(&c, model, lm);
     else if (!s)

@@ -347,7 +347,7 @@ static elman_status add_initializer(el_onnx_walk *w,
     if (s)
         return s;
     v->kind = EL_ONNX_CONSTANT;
-    s = el_onnx_constant_of(proto, &v->constant);
+    s = el_onnx_constant_of(&w->blocks, proto, &v->constant);
     return s ? el_fail(s, "tensor %.100s: %s", proto->name, elman_message())
              : ELMAN_OK;
 }
@@ -369,7 +369,7 @@ static elman_status add_input(el_onnx_walk *w,
                        "input %.100s is no tensor of a known "
                        "shape",
                        info->name);
-    v->type = type->tensor_type->elem_type;
+    v->type = el_onnx_type_here(type->tensor_type->elem_type);
     const ElOnnx__TensorShapeProto *const shape = type->tensor_type->shape;
     for (size_t d = 0; d < shape->n_dim; ++d) {
         const bool known =

@@ -18,7 +18,8 @@ typedef enum el_onnx_kind {
     EL_ONNX_ZEROS, /* of some shape */
     EL_ONNX_INPUT, /* of the graph, in whatever shape */
     EL_ONNX_FLOW,  /* of a stage */
-    EL_ONNX_STATE, /* final states, or what is made of them */
+    EL_ONNX_STATE, /* final states, or what is made of them; its directions
+                    * are rows */
     EL_ONNX_MASK,  /* that Dropout gives, which nobody may use */
 } el_onnx_kind;
 
@@ -31,10 +32,15 @@ typedef struct el_onnx_value {
     el_onnx_size sizes[EL_ONNX_SIZES_MOST];
     int size_count; /* -1: one number, no vector */
     el_onnx_flow flow;
-    int source;       /* the input's number, or the stage's */
-    int type;         /* of the numbers of an input or a flow */
-    int64_t from, to; /* of an input: rows of its first dimension; to is -1
-                       * where it is all */
+    int source;         /* the input's number, or the stage's */
+    int type;           /* of the numbers of an input, a flow or a state */
+    elman_decode steps; /* of a flow: which of them it has */
+    int64_t from, to;   /* of an input: rows of its first dimension; to is -1
+                         * where it is all */
+    /* Of a state: how many rows there are, each a direction of a layer, 0 where
+     * that is not known any more; and of which stage and direction the last
+     * two are, as 2 * stage + direction, -1 where that is not known. */
+    int rows, last_rows[2];
 } el_onnx_value;
 
 typedef enum el_onnx_work {
@@ -62,7 +68,8 @@ typedef struct el_onnx_stage {
     int before; /* the stage that it comes from; -1: an input */
     int input;  /* where before is -1 */
     bool used;  /* another stage comes from it, */
-    bool half;  /* or it became a half of one */
+    bool half;  /* or it became a half of one, */
+    int whole;  /* this one */
     int64_t width;
     el_onnx_constant matrix; /* [V,E], [SP,O] or [O] */
     /* Of a layer. */
@@ -136,6 +143,10 @@ elman_status el_onnx_add_stage(el_onnx_walk *walk,
 /* The number that a stage has. */
 int el_onnx_stage_number(const el_onnx_walk *walk, const el_onnx_stage *stage);
 
+/* The final states of all directions of a layer as a flow of it, in out; false:
+ * that is not what the value is. */
+bool el_onnx_state_flow(const el_onnx_walk *walk, const el_onnx_value *value,
+                        el_onnx_value *out);
 /* The value becomes what the other is. */
 void el_onnx_become(el_onnx_value *value, const el_onnx_value *other);
 /* A vector of sizes, or with count -1 one of them; false: it is none, or a long

@@ -18,12 +18,13 @@ static const int64_t most_size = (int64_t)1 << 31;
 /* Gives an output, where it is wanted, the flow of a stage. */
 static void give(const el_onnx_walk *w, const ElOnnx__NodeProto *node,
                  int output, const el_onnx_flow *flow, int type,
-                 const el_onnx_stage *stage)
+                 elman_decode steps, const el_onnx_stage *stage)
 {
     el_onnx_value *const out = el_onnx_output(w, node, output);
     const el_onnx_value made = {.kind = EL_ONNX_FLOW,
                                 .flow = *flow,
                                 .type = type,
+                                .steps = steps,
                                 .source = el_onnx_stage_number(w, stage)};
     if (out)
         el_onnx_become(out, &made);
@@ -203,7 +204,8 @@ static elman_status read_input(el_onnx_walk *w, const ElOnnx__NodeProto *node,
                                el_onnx_axis *time, el_onnx_axis *batch)
 {
     const bool flow = x->kind == EL_ONNX_FLOW;
-    if ((!flow && (x->kind != EL_ONNX_INPUT || x->to >= 0)) || x->type != type)
+    if ((!flow && (x->kind != EL_ONNX_INPUT || x->to >= 0)) ||
+        x->type != type || x->steps != ELMAN_DECODE_ALL)
         return el_onnx_refuse(node,
                               "what enters it, %.100s, is neither an "
                               "input nor a layer's output of its own "
@@ -285,6 +287,36 @@ static elman_status read_starts(const el_onnx_walk *w,
     return s;
 }
 
+/* h of a layer at each sequence's end: [S,B,H], or without the first dimension
+ * of a Scan. */
+static void give_state(const el_onnx_walk *w, const ElOnnx__NodeProto *node,
+                       int output, el_onnx_axis batch, int type,
+                       const el_onnx_stage *stage)
+{
+    el_onnx_value *const out = el_onnx_output(w, node, output);
+    const int S = stage->directions;
+    const int first = 2 * el_onnx_stage_number(w, stage);
+    el_onnx_value made = {.kind = EL_ONNX_STATE,
+                          .type = type,
+                          .rows = S,
+                          .last_rows = {S > 1 ? first : -1, first + S - 1}};
+    if (output > 0)
+        el_onnx_flow_add(&made.flow, EL_ONNX_DIRECTIONS, S);
+    el_onnx_flow_add(&made.flow, batch.id, batch.size);
+    el_onnx_flow_add(&made.flow, EL_ONNX_FEATURES, stage->width / S);
+    if (out)
+        el_onnx_become(out, &made);
+}
+
+/* c, of which nothing is made. */
+static void give_cells(const el_onnx_walk *w, const ElOnnx__NodeProto *node,
+                       int output)
+{
+    el_onnx_value *const out = el_onnx_output(w, node, output);
+    if (out)
+        out->kind = EL_ONNX_STATE;
+}
+
 elman_status el_onnx_do_recurrent(el_onnx_walk *w,
                                   const ElOnnx__NodeProto *node)
 {
@@ -318,12 +350,9 @@ elman_status el_onnx_do_recurrent(el_onnx_walk *w,
     el_onnx_flow_add(&y, EL_ONNX_DIRECTIONS, made.directions);
     el_onnx_flow_add(&y, batch.id, batch.size);
     el_onnx_flow_add(&y, EL_ONNX_FEATURES, made.hidden);
-    give(w, node, 0, &y, type, stage);
-    for (int i = 1; i < 3; ++i) {
-        el_onnx_value *const state = el_onnx_output(w, node, i);
-        if (state)
-            state->kind = EL_ONNX_STATE;
-    }
+    give(w, node, 0, &y, type, ELMAN_DECODE_ALL, stage);
+    give_state(w, node, 1, batch, type, stage);
+    give_cells(w, node, 2);
     return ELMAN_OK;
 }
 
@@ -457,12 +486,9 @@ elman_status el_onnx_do_scan(el_onnx_walk *w, const ElOnnx__NodeProto *node)
     el_onnx_flow_add(&y, time.id, time.size);
     el_onnx_flow_add(&y, batch.id, batch.size);
     el_onnx_flow_add(&y, EL_ONNX_FEATURES, made.proj);
-    give(w, node, 2, &y, type, stage);
-    for (int i = 0; i < 2; ++i) {
-        el_onnx_value *const state = el_onnx_output(w, node, i);
-        if (state)
-            state->kind = EL_ONNX_STATE;
-    }
+    give(w, node, 2, &y, type, ELMAN_DECODE_ALL, stage);
+    give_state(w, node, 0, batch, type, stage);
+    give_cells(w, node, 1);
     return ELMAN_OK;
 }
 
@@ -490,7 +516,8 @@ elman_status el_onnx_do_pair(el_onnx_walk *w, const ElOnnx__NodeProto *node,
     const bool place = el_onnx_flow_is_empty(&a->flow, axis) ||
                        (only && only->id == EL_ONNX_FEATURES);
     if (!are_halves(&w->stages[a->source], &w->stages[b->source]) || !place ||
-        a->type != b->type || !el_onnx_flow_same(&a->flow, &b->flow) ||
+        a->type != b->type || a->steps != b->steps ||
+        !el_onnx_flow_same(&a->flow, &b->flow) ||
         !el_onnx_flow_put(&flow, axis, EL_ONNX_DIRECTIONS, 2))
         return el_onnx_refuse(node, "what it joins is not one layer's output "
                                     "forwards and then the same backwards");
@@ -505,7 +532,8 @@ elman_status el_onnx_do_pair(el_onnx_walk *w, const ElOnnx__NodeProto *node,
     stage->width *= 2;
     stage->direction[1] = second->direction[0];
     first->half = second->half = true;
-    give(w, node, 0, &flow, a->type, stage);
+    first->whole = second->whole = el_onnx_stage_number(w, stage);
+    give(w, node, 0, &flow, a->type, a->steps, stage);
     return ELMAN_OK;
 }
 
@@ -530,7 +558,7 @@ elman_status el_onnx_do_embedding(el_onnx_walk *w,
         return s;
     stage->matrix = table;
     stage->width = table.shape[1];
-    give(w, node, 0, &flow, table.type, stage);
+    give(w, node, 0, &flow, table.type, ELMAN_DECODE_ALL, stage);
     return ELMAN_OK;
 }
 
@@ -560,18 +588,46 @@ elman_status el_onnx_do_one_hot(el_onnx_walk *w, const ElOnnx__NodeProto *node)
     if (s)
         return s;
     stage->width = depth[0].value;
-    give(w, node, 0, &flow, values.type, stage);
+    give(w, node, 0, &flow, values.type, ELMAN_DECODE_ALL, stage);
     return ELMAN_OK;
 }
 
 /* ---- The decoder ----------------------------------------------------------*/
+
+/* What of a layer a row is: its number and direction, as 2 * stage + direction,
+ * where a half is its whole. */
+static int row_of(const el_onnx_walk *w, int row)
+{
+    const el_onnx_stage *const stage = row < 0 ? NULL : &w->stages[row / 2];
+    return stage && stage->half ? 2 * stage->whole + stage->reverse : row;
+}
+
+bool el_onnx_state_flow(const el_onnx_walk *w, const el_onnx_value *v,
+                        el_onnx_value *out)
+{
+    const int last = v->rows > 0 ? row_of(w, v->last_rows[1]) : -1;
+    if (last < 0)
+        return false;
+    const int S = w->stages[last / 2].directions;
+    if (v->rows != S || last % 2 != S - 1 ||
+        (S == 2 && row_of(w, v->last_rows[0]) != last - 1))
+        return false;
+    *out = *v;
+    out->kind = EL_ONNX_FLOW;
+    out->source = last / 2;
+    out->steps = S == 1 ? ELMAN_DECODE_LAST : ELMAN_DECODE_FINAL;
+    return true;
+}
 
 /* A flow of a layer, whose last dimension is multiplied by a matrix [SP,O]. */
 static elman_status add_product(el_onnx_walk *w, const ElOnnx__NodeProto *node,
                                 const el_onnx_constant *matrix,
                                 el_onnx_stage **stage)
 {
-    const el_onnx_value *const v = el_onnx_input(w, node, 0);
+    el_onnx_value made, *const v = &made;
+    made = *el_onnx_input(w, node, 0);
+    if (made.kind == EL_ONNX_STATE)
+        el_onnx_state_flow(w, el_onnx_input(w, node, 0), &made);
     el_onnx_flow flow = v->flow;
     if (v->kind != EL_ONNX_FLOW || w->stages[v->source].work != EL_ONNX_LAYER ||
         flow.rank == 0 || !is_whole(w, v, flow.rank - 1) ||
@@ -597,7 +653,7 @@ static elman_status add_product(el_onnx_walk *w, const ElOnnx__NodeProto *node,
     el_onnx_flow_add(&flow, EL_ONNX_FEATURES, matrix->shape[1]);
     (*stage)->matrix = *matrix;
     (*stage)->width = matrix->shape[1];
-    give(w, node, 0, &flow, matrix->type, *stage);
+    give(w, node, 0, &flow, matrix->type, v->steps, *stage);
     return ELMAN_OK;
 }
 
@@ -609,6 +665,7 @@ static elman_status add_bias(el_onnx_walk *w, const ElOnnx__NodeProto *node,
 {
     const el_onnx_flow flow = v->flow;
     const int type = v->type;
+    const elman_decode steps = v->steps;
     el_onnx_constant row = *bias;
     el_onnx_stage *stage;
     while (row.rank > 1 && row.shape[0] == 1)
@@ -624,7 +681,7 @@ static elman_status add_bias(el_onnx_walk *w, const ElOnnx__NodeProto *node,
         return s;
     stage->matrix = row;
     stage->width = row.shape[0];
-    give(w, node, 0, &flow, type, stage);
+    give(w, node, 0, &flow, type, steps, stage);
     return ELMAN_OK;
 }
 
@@ -656,7 +713,8 @@ elman_status el_onnx_do_gemm(el_onnx_walk *w, const ElOnnx__NodeProto *node)
         el_onnx_transposed(&matrix, swap, &turned);
         matrix = turned;
     }
-    if (el_onnx_input(w, node, 0)->flow.rank != 2)
+    const el_onnx_value *const v = el_onnx_input(w, node, 0);
+    if (v->kind == EL_ONNX_FLOW && v->flow.rank != 2)
         return el_onnx_refuse(node, "what enters it is no matrix");
     s = add_product(w, node, &matrix, &stage);
     if (s || !el_onnx_input(w, node, 2))

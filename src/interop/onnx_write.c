@@ -22,6 +22,7 @@ typedef struct writer {
     const el_stack_desc *stack;
     int64_t tokens; /* V of one-hot input; 0: it is none */
     bool lengths;
+    elman_decode decode;
     int type;    /* of all real numbers */
     size_t size; /* of one */
     int64_t P;   /* what a direction gives */
@@ -148,7 +149,8 @@ static void add_outputs(writer *w)
 {
     const el_onnx_dimension shape[] = {
         {"T", 0}, {"B", 0}, {NULL, w->net->width}};
-    el_onnx_graph_output(&w->b, w->graph, "y", w->type, shape, 3);
+    const int from = w->decode == ELMAN_DECODE_ALL ? 0 : 1;
+    el_onnx_graph_output(&w->b, w->graph, "y", w->type, shape + from, 3 - from);
     add_state(w, el_onnx_graph_output, "hT", w->P);
     if (has_c(w))
         add_state(w, el_onnx_graph_output, "cT", w->stack->hidden);
@@ -374,20 +376,47 @@ static void add_decoder(writer *w, char *from)
     node(w, "Add", LIST("decoder_product", "decoder.bias"), LIST("y"));
 }
 
+/* What the last layer, whose steps are `from`, gives at the end: [B,S*P]. */
+static void add_last(writer *w, char *from, char *to)
+{
+    static const int64_t perm[] = {1, 0, 2};
+    const int l = w->stack->layers - 1;
+    char *const h = state_name(w, "hT", l);
+    char *const forth = TEXT("rnn_l%d_hT_0", l);
+    if (w->decode == ELMAN_DECODE_LAST && w->stack->directions == 2) {
+        el_onnx_integer_constant(&w->b, w->graph, "last", -1);
+        node(w, "Gather", LIST(from, "last"), LIST(to));
+    } else if (w->stack->directions == 1) {
+        node(w, w->stack->proj > 0 ? "Identity" : "Squeeze",
+             w->stack->proj > 0 ? LIST(forth) : LIST(h, "first"), LIST(to));
+    } else if (w->stack->proj > 0) {
+        char *const both[] = {forth, TEXT("rnn_l%d_hT_1", l), NULL};
+        el_onnx_set_int(&w->b, node(w, "Concat", both, LIST(to)), "axis", 1);
+    } else {
+        el_onnx_integers(&w->b, w->graph, "flat_last", (int64_t[]){0, -1}, 2);
+        el_onnx_set_ints(&w->b,
+                         node(w, "Transpose", LIST(h), LIST("hT_turned")),
+                         "perm", perm, 3);
+        node(w, "Reshape", LIST("hT_turned", "flat_last"), LIST(to));
+    }
+}
+
 static void add_nodes(writer *w)
 {
     const int L = w->stack->layers;
     const bool decoder = w->net->decoder.context != NULL;
+    const bool all = w->decode == ELMAN_DECODE_ALL;
     char *from = add_tokens(w);
-    if (w->stack->proj > 0)
+    if (w->stack->proj > 0 || (!all && w->stack->directions == 1))
         el_onnx_integers(&w->b, w->graph, "first", (int64_t[]){0}, 1);
-    else if (w->stack->directions == 1)
+    if (w->stack->proj == 0 && w->stack->directions == 1)
         el_onnx_integers(&w->b, w->graph, "direction", (int64_t[]){1}, 1);
-    else
+    else if (w->stack->proj == 0)
         el_onnx_integers(&w->b, w->graph, "flat", (int64_t[]){0, 0, -1}, 3);
     begin_states(w);
     for (int l = 0; l < L && !w->b.failed; ++l) {
-        char *const to = l + 1 == L && !decoder ? "y" : TEXT("rnn_l%d", l);
+        char *const to =
+            l + 1 == L && !decoder && all ? "y" : TEXT("rnn_l%d", l);
         if (w->stack->proj > 0)
             add_projected(w, l, from, to);
         else
@@ -395,6 +424,11 @@ static void add_nodes(writer *w)
         from = to;
     }
     end_states(w);
+    if (!all) {
+        char *const to = decoder ? "last_step" : "y";
+        add_last(w, from, to);
+        from = to;
+    }
     if (decoder)
         add_decoder(w, from);
 }
@@ -419,8 +453,10 @@ static void add_meta(writer *w, ElOnnx__ModelProto *model, const elman_lm *lm,
         el_onnx_meta(&w->b, model, "training", lm->history);
 }
 
-static elman_status check_network(const el_stack_desc *d, bool lengths)
+static elman_status check_network(const writer *w)
 {
+    const el_stack_desc *const d = w->stack;
+    const bool lengths = w->lengths;
     if (d->cell == ELMAN_CELL_NONE)
         return el_fail(ELMAN_EUNSUPPORTED,
                        "the model has no hidden state, and what is written as "
@@ -433,6 +469,10 @@ static elman_status check_network(const el_stack_desc *d, bool lengths)
         return el_fail(ELMAN_EUNSUPPORTED,
                        "an LSTM with a projection is written as a Scan, which "
                        "has no lengths");
+    if (lengths && d->directions == 2 && w->decode == ELMAN_DECODE_LAST)
+        return el_fail(ELMAN_EUNSUPPORTED,
+                       "the last steps of a network in both directions are not "
+                       "written with lengths (its final states are)");
     return ELMAN_OK;
 }
 
@@ -445,12 +485,13 @@ elman_status el_onnx_make_file(const elman_lm *lm, const elman_network *network,
                    .stack = &network->stack.desc,
                    .tokens = lm && lm->desc.embed == 0 ? lm->classes : 0,
                    .lengths = desc->lengths != 0,
+                   .decode = lm ? ELMAN_DECODE_ALL : network->desc.decode,
                    .type = network->k->dtype == ELMAN_F64 ? DOUBLE : FLOAT,
                    .size = network->k->size,
                    .P = network->stack.out};
     writer *const w = &made;
     el_buffer vocab = EL_BUFFER(context);
-    elman_status s = check_network(w->stack, w->lengths);
+    elman_status s = check_network(w);
     if (s)
         return s;
     w->graph = el_onnx_graph(&w->b, "elman");

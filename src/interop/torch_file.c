@@ -16,6 +16,7 @@
 #include "../io/json.h"
 #include "../io/safetensors.h"
 #include "../tensor/dtype.h"
+#include "../tensor/half.h"
 #include "pickle.h"
 
 #include <stdio.h>
@@ -573,25 +574,6 @@ static elman_status visit(torch_file *f, int32_t value, const char *path,
 
 /* ---- Numbers --------------------------------------------------------------*/
 
-static float from_half(uint16_t h)
-{
-    const uint32_t sign = (uint32_t)(h & 0x8000) << 16;
-    const uint32_t exponent = h >> 10 & 31, fraction = h & 1023;
-    uint32_t bits = sign;
-    float out;
-    if (exponent == 31)
-        bits |= 0x7f800000 | fraction << 13;
-    else if (exponent > 0)
-        bits |= (exponent + 112) << 23 | fraction << 13;
-    if (exponent == 0 && fraction > 0) {
-        /* Fractions of 2^-24, all of them exact. */
-        out = (float)fraction * 0x1p-24f;
-        return sign ? -out : out;
-    }
-    memcpy(&out, &bits, sizeof out);
-    return out;
-}
-
 static void turn(unsigned char *bytes, size_t size)
 {
     for (size_t i = 0; i < size / 2; ++i) {
@@ -608,7 +590,6 @@ static void put_number(number kind, bool big, const unsigned char *from,
     unsigned char bytes[8];
     const size_t size = number_kinds[kind].size;
     uint16_t half = 0;
-    uint32_t bits;
     int32_t integer;
     float real;
     memcpy(bytes, from, size);
@@ -618,12 +599,9 @@ static void put_number(number kind, bool big, const unsigned char *from,
         memcpy(&half, bytes, 2);
     switch (kind) {
     case F16:
-        real = from_half(half);
-        memcpy(to, &real, 4);
-        break;
     case BF16:
-        bits = (uint32_t)half << 16;
-        memcpy(to, &bits, 4);
+        real = kind == F16 ? el_from_float16(half) : el_from_bfloat16(half);
+        memcpy(to, &real, 4);
         break;
     case I16:
     case I8:

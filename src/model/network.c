@@ -86,6 +86,8 @@ elman_status el_network_create(const elman_context *context,
         return ELMAN_ENOMEM;
     n->context = context;
     n->desc = *desc;
+    if (desc->decode == ELMAN_DECODE_FINAL && !d->bidirectional)
+        n->desc.decode = ELMAN_DECODE_LAST;
     const elman_status s = el_network_build(n, &parts);
     if (s) {
         el_network_free(n);

@@ -78,6 +78,25 @@ expect 0 "$ELMAN" convert gru.safetensors before.safetensors --reset before
 expect 0 "$ELMAN" info before.safetensors --json
 [ "$(json reset out)" = before ] || fail '--reset before'
 
+# ---- One step of a sequence.
+printf '1,2\n3,4\n' >x.csv
+expect 0 "$ELMAN" run net.safetensors x.csv y.csv
+tail -n 1 y.csv >y_last.csv
+for decode in last final; do
+    expect 0 "$ELMAN" convert gru.safetensors last.safetensors --decode $decode
+    grep -q '4 out of the last step' out || fail 'the summary'
+    expect 0 "$ELMAN" info last.safetensors --json
+    [ "$(json decode out)" = last ] || fail "--decode $decode"
+    expect 0 "$ELMAN" info last.safetensors
+    grep -q '^gives *the last step of a sequence' out || fail 'info'
+    expect 0 "$ELMAN" run last.safetensors x.csv y.csv
+    same y.csv y_last.csv
+    expect 0 "$ELMAN" run last.safetensors x.csv - --threads 1
+    same out y_last.csv
+done
+refused 1 'it is a model, which says by itself what it gives' \
+    convert last.safetensors again.safetensors --decode last
+
 # ---- One gate has two activations.
 tensors rnn.safetensors a.rnn.weight_ih_l0:3:2 a.rnn.weight_hh_l0:3:3 \
     a.rnn.weight_ih_l1:3:3 a.rnn.weight_hh_l1:3:3

@@ -117,7 +117,18 @@ refused 2 'lengths means nothing with CSV' \
     run lm.safetensors ids.csv y5.npy --lengths 3
 refused 1 'nowhere' run lm.safetensors ids.npy nowhere/y.npy
 refused 1 'nowhere' run lm.safetensors ids.npy nowhere/y.csv
-for file in y5.npy y5.csv; do
+printf '1\n2\nx\n' >bad.csv
+refused 1 'bad.csv: line 3' run lm.safetensors bad.csv y5.csv
+for file in y5.npy y5.csv y5.csv.tmp; do
     [ ! -e $file ] || fail "$file was written"
 done
+# What was there stays; what is no file is written to.
+cp y.csv old.csv
+refused 1 'bad.csv: line 3' run lm.safetensors bad.csv old.csv
+same y.csv old.csv
+mkfifo pipe.csv
+cat pipe.csv >piped &
+expect 0 "$ELMAN" run lm.safetensors ids.csv pipe.csv
+wait
+same y.csv piped
 exit 0

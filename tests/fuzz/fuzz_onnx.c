@@ -126,6 +126,7 @@ static const struct leaf {
     {"scalar", SCALAR, 0, 0, {1}},               /* 24 */
     {"truths", TRUTHS, 0, 0, {0}},               /* 25 */
     {"W48", REALS, 0, 3, {1, 16, 8}},            /* 26 */
+    {"last", SCALAR, 0, 0, {-1}},                /* 27 */
 };
 enum { LEAVES = sizeof leaves / sizeof *leaves };
 
@@ -301,23 +302,31 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 #define NODE(...) __VA_ARGS__
-/* Opset 14 or 11, and nodes; 27 is the first one's first output. */
+/* Opset 14 or 11, and nodes; 28 is the first one's first output. */
 static const uint8_t lstm[] = {4, NODE(0, 1, 6, 7, 8, 3, 0, 0, 0, 0)};
 static const uint8_t decoded[] = {
-    4, NODE(0, 1, 6, 7, 8, 0, 0, 0, 0, 0), NODE(3, 27, 18, 0, 0, 0, 0, 0, 0, 0),
-    NODE(7, 30, 14, 0, 0, 0, 0, 0, 0, 0), NODE(8, 31, 16, 0, 0, 0, 0, 0, 0, 0)};
+    4, NODE(0, 1, 6, 7, 8, 0, 0, 0, 0, 0), NODE(3, 28, 18, 0, 0, 0, 0, 0, 0, 0),
+    NODE(7, 31, 14, 0, 0, 0, 0, 0, 0, 0), NODE(8, 32, 16, 0, 0, 0, 0, 0, 0, 0)};
 static const uint8_t both[] = {
     4,
     NODE(9, 17, 2, 0, 0, 0, 0, 0, 0, 0),
-    NODE(1, 27, 9, 10, 11, 3, 0, 2 | 2 << 2 | 16, 0, 1),
-    NODE(4, 28, 0, 0, 0, 0, 0, 3, 0 | 2 << 2 | 1 << 4, 3),
-    NODE(5, 30, 19, 0, 0, 0, 0, 0, 0, 0),
-    NODE(7, 31, 15, 0, 0, 0, 0, 0, 0, 0)};
+    NODE(1, 28, 9, 10, 11, 3, 0, 2 | 2 << 2 | 16, 0, 1),
+    NODE(4, 29, 0, 0, 0, 0, 0, 3, 0 | 2 << 2 | 1 << 4, 3),
+    NODE(5, 31, 19, 0, 0, 0, 0, 0, 0, 0),
+    NODE(7, 32, 15, 0, 0, 0, 0, 0, 0, 0)};
 static const uint8_t stacked[] = {2, NODE(11, 4, 0, 0, 0, 0, 0, 0, 0, 1),
-                                  NODE(2, 5, 12, 13, 0, 0, 27, 0, 0, 0)};
+                                  NODE(2, 5, 12, 13, 0, 0, 28, 0, 0, 0)};
+/* The last step and a Gemm, and the final states of both directions. */
+static const uint8_t step[] = {4, NODE(0, 1, 6, 7, 8, 0, 0, 0, 0, 0),
+                               NODE(3, 28, 18, 0, 0, 0, 0, 0, 0, 0),
+                               NODE(9, 31, 27, 0, 0, 0, 0, 0, 0, 0),
+                               NODE(14, 32, 14, 16, 0, 0, 0, 0, 0, 0)};
+static const uint8_t finals[] = {
+    4, NODE(1, 1, 9, 10, 11, 0, 0, 2 | 2 << 2, 0, 1),
+    NODE(4, 29, 0, 0, 0, 0, 0, 1, 1, 2), NODE(5, 30, 20, 0, 0, 0, 0, 0, 0, 0)};
 static const uint8_t rows[] = {4, NODE(0, 5, 6, 7, 8, 0, 0, 0, 0, 1),
-                               NODE(5, 27, 20, 0, 0, 0, 0, 0, 0, 0),
-                               NODE(14, 29, 14, 16, 0, 0, 0, 0, 0, 0)};
+                               NODE(5, 28, 20, 0, 0, 0, 0, 0, 0, 0),
+                               NODE(14, 30, 14, 16, 0, 0, 0, 0, 0, 0)};
 
 typedef struct seed {
     const uint8_t *bytes;
@@ -338,6 +347,8 @@ FUZZ_MAIN
                                 {both, sizeof both, ELMAN_OK},
                                 {stacked, sizeof stacked, ELMAN_EFORMAT},
                                 {rows, sizeof rows, ELMAN_EFORMAT},
+                                {step, sizeof step, ELMAN_OK},
+                                {finals, sizeof finals, ELMAN_OK},
                                 {message, sizeof message, ELMAN_EFORMAT}};
     enum { SEEDS = sizeof list / sizeof *list };
     fuzz_seed seeds[SEEDS];

@@ -7,11 +7,13 @@ PyTorch gives:
 
 Every cell with layers, directions, embeddings and decoders, with initial states
 and without, of packed sequences, with sizes free and fixed, by several opsets
-and with its constants folded or not.  Then modules that are more than a network,
+and with its constants folded or not.  Classifiers, which take the last step or
+the final state alone, in all the ways that people write.  Then modules that are more than a network,
 and how each is refused.
 """
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -228,6 +230,99 @@ class Wrapped(nn.Module):
         return self.function(self.parts, *x)
 
 
+# What classifiers take of a sequence; y is batch first, h is [L*S,B,H].
+LAST = {
+    "step": lambda y, h: y[:, -1],
+    "slice": lambda y, h: y[:, -1, :],
+    "kept": lambda y, h: y[:, -1:].squeeze(1),
+    "state": lambda y, h: h[-1],
+    "squeezed": lambda y, h: h[-1:].squeeze(0),
+    "both": lambda y, h: torch.cat((h[-2], h[-1]), dim=1),
+    "named": lambda y, h: torch.cat((h[-2, :, :], h[-1, :, :]), -1),
+    "turned": lambda y, h: h[-2:].transpose(0, 1).reshape(h.shape[1], -1),
+}
+
+
+class Classifier(nn.Module):
+    def __init__(self, kind, last, O, packed=False, after=False, **options):
+        super().__init__()
+        self.rnn = getattr(nn, kind)(4, 6, batch_first=True, **options)
+        S = 2 if self.rnn.bidirectional else 1
+        self.drop = nn.Dropout(0.5)
+        self.fc = nn.Linear(S * 6, O) if O > 0 else nn.Identity()
+        self.last, self.packed, self.after = last, packed, after
+
+    def forward(self, x, lengths=None):
+        if self.packed:
+            x = nn.utils.rnn.pack_padded_sequence(x, lengths, True)
+        y, h = self.rnn(x)
+        if self.packed:
+            y, _ = nn.utils.rnn.pad_packed_sequence(y, True)
+        h = h[0] if isinstance(h, tuple) else h
+        if self.after:
+            return LAST[self.last](self.fc(y), h)
+        return self.fc(self.drop(LAST[self.last](y, h)))
+
+
+def decode_of(name):
+    result = subprocess.run([ELMAN, "info", path(name), "--json"],
+                            capture_output=True, text=True, check=True)
+    return json.loads(result.stdout)["decode"]
+
+
+def check_classifier(kind, last, free, opset, packed=False, **options):
+    what = f"{kind} {last} free={free} opset={opset} packed={packed} {options}"
+    net = Classifier(kind, last, packed=packed, **options).eval()
+    x = torch.randn(3, 5, 4)
+    args = (x, torch.full((3,), 5)) if packed else (x,)
+    names = ["x", "lengths"][:len(args)]
+    torch.onnx.export(
+        net, args, path("net.onnx"), input_names=names, opset_version=opset,
+        dynamic_axes={"x": {0: "B", 1: "T"}, "lengths": {0: "B"}}
+        if free else {})
+    done("convert", path("net.onnx"), path("net.safetensors"), "--quiet")
+    final = last in ("both", "named", "turned")
+    if decode_of("net.safetensors") != ("final" if final else "last"):
+        sys.exit(f"{what}: {decode_of('net.safetensors')}")
+    x = torch.randn(4, 9, 4)
+    lengths = [9, 7, 2, 1] if packed else []
+    with torch.no_grad():
+        theirs = net(x, torch.tensor(lengths)).numpy() if packed else \
+            net(x).numpy()
+    numpy.save(path("x.npy"), x.numpy())
+    done("run", path("net.safetensors"), path("x.npy"), path("y.npy"),
+         "--batch-first",
+         *(["--lengths", ",".join(map(str, lengths))] if packed else []))
+    ours = numpy.load(path("y.npy"))
+    error = numpy.abs(ours - theirs).max() if ours.shape == theirs.shape else 1
+    if not error <= TOLERANCE:
+        sys.exit(f"{what}: {ours.shape}, {theirs.shape}, error {error}")
+    return error
+
+
+def check_classifiers():
+    torch.manual_seed(200)
+    worst = 0
+    for kind, two, L, O in itertools.product(("RNN", "LSTM", "GRU"),
+                                             (False, True), (1, 2), (0, 3)):
+        options = dict(num_layers=L, bidirectional=two, O=O)
+        states = ("both", "named", "turned") if two else ("state", "squeezed")
+        for last in (("step", "slice", "kept") if O > 0 else ("step",)) + states:
+            if two and last == "turned" and O == 0:
+                continue  # nothing says how many features there are
+            for free, opset in ((True, 14), (False, 11), (True, 9)):
+                if free and last == "kept":
+                    continue  # PyTorch writes an If, unless the sizes are fixed
+                worst = max(worst, check_classifier(kind, last, free, opset,
+                                                    **options))
+        for last in states[:1]:
+            worst = max(worst, check_classifier(kind, last, True, 13,
+                                                packed=True, **options))
+    worst = max(worst, check_classifier("GRU", "step", True, 14, O=3,
+                                        after=True))
+    print(f"the last step alone: error {worst:.1e}")
+
+
 def check_refused():
     x = torch.randn(5, 2, 4)
     rnn, two = nn.GRU(4, 4), nn.GRU(4, 4)
@@ -257,7 +352,26 @@ def check_refused():
        rnn=rnn)
     no("output y is neither", lambda p, x: p["rnn"](x)[0].reshape(-1, 4),
        rnn=rnn)
-    no("cannot be followed", lambda p, x: p["rnn"](x)[0][-1], rnn=rnn)
+    no("cannot be followed", lambda p, x: p["rnn"](x)[0][-2], rnn=rnn)
+    no("are different steps",
+       lambda p, x: (lambda y: (y, y[-1]))(p["rnn"](x)[0]), rnn=rnn)
+    no("its layers do not stand one upon the other",
+       lambda p, x: p["fc"](p["deep"](x)[1][0]), deep=nn.GRU(4, 4, 2), fc=fc)
+    no("(Gemm): what is multiplied",
+       lambda p, x: p["fc"](p["lstm"](x)[1][1][-1]), lstm=nn.LSTM(4, 4), fc=fc)
+    no("(Gemm): what is multiplied",
+       lambda p, x: p["fc"](p["both"](x)[1][-1]), fc=fc,
+       both=nn.GRU(4, 4, bidirectional=True))
+    no("(Gemm): what is multiplied",
+       lambda p, x: (lambda h: p["fc"](torch.cat((h[1], h[0]), 1)))(
+           p["both"](x)[1]),
+       both=nn.GRU(4, 4, bidirectional=True), fc=nn.Linear(8, 4))
+    no("they have lengths of their own",
+       lambda p, x, z: nn.utils.rnn.pad_packed_sequence(
+           p["rnn"](nn.utils.rnn.pack_padded_sequence(x, z))[0])[0][-1],
+       x, torch.full((2,), 5), rnn=rnn)
+    no("(GRU): what enters it",
+       lambda p, x: p["two"](p["rnn"](x)[0][-1:])[0], rnn=rnn, two=two)
     no("(GRU): its initial state", lambda p, x: p["two"](x, p["rnn"](x)[1])[0],
        rnn=rnn, two=two)
     no("runs over other dimensions",
@@ -279,6 +393,7 @@ def main():
     for number, (kind, options) in enumerate(CASES):
         check_case(number, kind, options)
     check_more()
+    check_classifiers()
     check_refused()
 
 

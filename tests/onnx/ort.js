@@ -2,7 +2,7 @@
 // ort.js - networks as ONNX in ONNX Runtime: node ort.js ELMAN FOLDER
 //
 // Every cell with layers, directions, projections, with and without biases,
-// embeddings and decoders, at lengths and batches that are nowhere in the file:
+// embeddings and decoders, of all steps and of the last one, at lengths and batches that are nowhere in the file:
 // the outputs are those of `elman run`; in pieces with the state carried they
 // are those of the whole; sequences of several lengths; and the way back gives
 // the same bytes.
@@ -21,7 +21,8 @@ let checks = 0, worst = 0;
 
 // ---- A network --------------------------------------------------------------
 
-// n: {cell, I, H, L, S, V, O, P, bias, decoderBias, tie, activation, reset}
+// n: {cell, I, H, L, S, V, O, P, bias, decoderBias, tie, activation, reset,
+//     decode}
 function tensorsOf(n, type) {
     const rows = GATES[n.cell] * n.H, P = n.P || n.H, out = {};
     const add = (name, ...shape) => {
@@ -55,7 +56,8 @@ function makeNetwork(n, dtype, name) {
     writeTensors(file('raw.safetensors'), tensorsOf(n, DTYPES[dtype]));
     run('convert', file('raw.safetensors'), file(name), '--quiet',
         ...(n.activation ? ['--activation', n.activation] : []),
-        ...(n.reset ? ['--reset', n.reset] : []));
+        ...(n.reset ? ['--reset', n.reset] : []),
+        ...(n.decode ? ['--decode', n.decode] : []));
 }
 
 // The way back, and that it is the same bytes every time.
@@ -136,7 +138,7 @@ async function checkPieces(what, n, session, input, whole, T, B) {
         ys.push(...out.y.data);
         states = nextStates(out);
     }
-    compare(`${what}, in pieces`, whole.y.data, ys);
+    compare(`${what}, in pieces`, whole.y.data, n.decode ? out.y.data : ys);
     compare(`${what}, its last state`, whole.hT.data, out.hT.data);
     if (out.cT)
         compare(`${what}, its last cells`, whole.cT.data, out.cT.data);
@@ -153,9 +155,11 @@ async function checkLengths(what, n, T, B) {
         lengths: new runtime.Tensor('int32', lengths, [B]),
         ...zeroStates(n, B)});
     const ours = readNpy(file('y.npy')), width = ours.shape[2];
+    if (String(out.y.dims) !== String(ours.shape))
+        fail(what, `the shape is ${out.y.dims}, not ${ours.shape}`);
     // Past an end a decoder gives its bias there, and elman 0.
     compare(`${what}, of several lengths`, ours.data, out.y.data, (i) =>
-        n.O === 0 || Math.floor(i / width / B) <
+        n.O === 0 || n.decode || Math.floor(i / width / B) <
             lengths[Math.floor(i / width) % B]);
     await session.release();
 }
@@ -170,7 +174,7 @@ async function checkNetwork(n) {
     for (const [T, B] of [[7, 3], [1, 1], [20, 5], [2, 17]])
         await checkWhole(what, n, session, T, B);
     await session.release();
-    if (n.P > 0)
+    if (n.P > 0 || (n.S === 2 && n.decode === 'last'))
         return;
     checkBack(`${what} with lengths`, 'net.safetensors', ['--lengths']);
     await checkLengths(what, n, 9, 4);
@@ -202,6 +206,14 @@ function networks() {
         list.push(
             {...PLAIN, cell: 'elman', activation: 'relu', L: 2, S, O: 2},
             {...PLAIN, cell: 'gru', reset: 'before', L: 2, S, O: 2});
+    for (const cell of ['elman', 'lstm', 'gru'])
+        for (const [S, decode] of [[1, 'last'], [2, 'last'], [2, 'final']])
+            for (const L of [1, 2])
+                list.push({...PLAIN, cell, L, S, decode},
+                    {...PLAIN, cell, L, S, decode, O: 4, V: 7 * (L - 1)});
+    for (const [S, decode] of [[1, 'last'], [2, 'last'], [2, 'final']])
+        list.push({...PLAIN, cell: 'lstm', H: 8, P: 3, L: 2, S, decode, O: 2},
+            {...PLAIN, cell: 'lstm', H: 8, P: 3, S, decode});
     return list;
 }
 

@@ -412,6 +412,114 @@ static void test_autonomous(void **state)
     scratch_free(NULL);
 }
 
+/* ---- The last step alone -------------------------------------------------*/
+
+/* The same network with another choice of what it gives. */
+static elman_network *giving(const elman_network *n, elman_decode decode)
+{
+    elman_network_desc d = described(n);
+    elman_network *out;
+    d.decode = decode;
+    must(elman_network_create(plain, &d, &out));
+    memcpy(elman_network_weights_begin(out), elman_network_weights(n),
+           (size_t)elman_network_parameters(n) * elman_dtype_size(d.rnn.dtype));
+    elman_network_weights_end(out);
+    return out;
+}
+
+/* Row b is the last step of what a network that gives all steps has. */
+static void check_last(const elman_network *n, const void *all, const void *y,
+                       const int64_t *lengths)
+{
+    const elman_dtype dtype = described(n).rnn.dtype;
+    const int64_t O = elman_network_width(n);
+    const size_t bytes = (size_t)O * elman_dtype_size(dtype);
+    for (int64_t b = 0; b < BATCH; ++b) {
+        const int64_t length = lengths ? lengths[b] : STEPS;
+        if (length > 0)
+            expect_same("y", dtype, (const char *)y + (size_t)b * bytes,
+                        (const char *)all +
+                            (size_t)((length - 1) * BATCH + b) * bytes,
+                        O);
+    }
+}
+
+/* The first half of the last step and the second half of the first one, put
+ * through the decoder; zeros of a sequence without a step. */
+static double *expected_final(const elman_network *n, const double *steps,
+                              int64_t width, const int64_t *lengths)
+{
+    double *const top = scratch_doubles(STEPS * BATCH * width);
+    const int64_t half = described(n).rnn.bidirectional ? width / 2 : width;
+    for (int64_t b = 0; b < BATCH; ++b) {
+        const int64_t length = lengths ? lengths[b] : STEPS;
+        for (int64_t j = 0; length > 0 && j < width; ++j) {
+            const int64_t step = j < half ? length - 1 : 0;
+            top[b * width + j] = steps[(step * BATCH + b) * width + j];
+        }
+    }
+    return described(n).outputs > 0 ? decoded(n, top, width, NULL) : top;
+}
+
+static void check_decode(const elman_network *n, const input *in,
+                         const int64_t *lengths)
+{
+    const elman_network_desc d = described(n);
+    elman_network *last = giving(n, ELMAN_DECODE_LAST);
+    elman_network *final = giving(n, ELMAN_DECODE_FINAL);
+    const int64_t P = d.rnn.proj > 0 ? d.rnn.proj : d.rnn.hidden;
+    const int64_t S = d.rnn.bidirectional ? 2 : 1;
+    const int64_t states = d.rnn.layers * S * BATCH * P;
+    void *const hT = scratch(states, elman_dtype_size(d.rnn.dtype));
+    void *const all_hT = scratch(states, elman_dtype_size(d.rnn.dtype));
+    elman_sequences q = sequences_of(in, lengths, NULL);
+    q.hT = all_hT;
+    check_last(n, run(n, &q), run(last, &q), lengths);
+    q.hT = hT;
+    const void *const y = run(final, &q);
+    expect_same("hT", d.rnn.dtype, hT, all_hT, states);
+    expect_close(
+        "y of final states", d.rnn.dtype, y,
+        expected_final(n, stack_output(n, in, lengths, S * P), S * P, lengths),
+        BATCH * elman_network_width(n),
+        d.outputs > 0 ? usual_tolerance(d.rnn.dtype) : 0);
+    q.hT = NULL;
+    expect_same("y without hT", d.rnn.dtype, run(final, &q), y,
+                BATCH * elman_network_width(n));
+    assert_int_equal(described(final).decode,
+                     S == 2 ? ELMAN_DECODE_FINAL : ELMAN_DECODE_LAST);
+    elman_network_destroy(&final);
+    elman_network_destroy(&last);
+}
+
+static void test_decode(void **state)
+{
+    static const int64_t some[BATCH] = {4, 7, 0};
+    draw d = {.stream = 128};
+    (void)state;
+    for (int i = 0; i < KINDS; ++i) {
+        const elman_network_desc desc = kind(i);
+        elman_network *n = make(&desc, &d);
+        const input in = draw_input(n, &d);
+        for (int k = 0; k < 2; ++k) {
+            trying("kind %d, %s", i, k ? "with lengths" : "whole");
+            check_decode(n, &in, k ? some : NULL);
+        }
+        const input other = turned(n, &in, some);
+        elman_network *last = giving(n, ELMAN_DECODE_LAST);
+        elman_sequences q = sequences_of(&in, some, NULL);
+        const void *const y = run(last, &q);
+        trying("kind %d, batch first", i);
+        q = sequences_of(&other, some, NULL);
+        q.batch_first = 1;
+        expect_same("y", desc.rnn.dtype, run(last, &q), y,
+                    BATCH * elman_network_width(n));
+        elman_network_destroy(&last);
+        elman_network_destroy(&n);
+        scratch_free(NULL);
+    }
+}
+
 /* ---- Files ---------------------------------------------------------------*/
 
 static void test_files(void **state)
@@ -419,7 +527,8 @@ static void test_files(void **state)
     draw d = {.stream = 124};
     (void)state;
     for (int i = 0; i < KINDS; ++i) {
-        const elman_network_desc desc = kind(i);
+        elman_network_desc desc = kind(i);
+        desc.decode = (elman_decode)(i % 3);
         elman_network *n = make(&desc, &d), *again;
         elman_tensors *file;
         elman_lm *lm;
@@ -479,10 +588,10 @@ typedef struct forgery {
 } forgery;
 
 static const char *const keys[] = {
-    "format",      "kind",       "cell",           "activation",
-    "hidden_size", "num_layers", "embedding_size", "proj_size",
-    "reset",       "tied",       "input_size",     "bidirectional",
-    "bias",        "vocab_size", "output_size",    "decoder_bias"};
+    "format",       "kind",           "cell",      "activation", "hidden_size",
+    "num_layers",   "embedding_size", "proj_size", "reset",      "tied",
+    "input_size",   "bidirectional",  "bias",      "vocab_size", "output_size",
+    "decoder_bias", "decode"};
 enum { KEYS = sizeof keys / sizeof *keys };
 
 static forgery copy_of(const elman_tensors *file)
@@ -521,10 +630,11 @@ static void with_meta(const elman_tensors *file, const char *key,
 
 static void without_meta(const elman_tensors *file, int key)
 {
-    static const char *const optional[] = {"proj_size", "reset", "tied"};
+    static const char *const optional[] = {"proj_size", "reset", "tied",
+                                           "decode"};
     forgery f = copy_of(file);
     trying("without %s", keys[key]);
-    for (int i = 0; i < 3; ++i)
+    for (int i = 0; i < 4; ++i)
         if (strcmp(keys[key], optional[i]) == 0)
             return;
     --f.pairs;
@@ -706,10 +816,10 @@ static void test_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parts),     cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_steps),     cmocka_unit_test(test_autonomous),
-        cmocka_unit_test(test_files),     cmocka_unit_test(test_forgeries),
-        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_parts),  cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_steps),  cmocka_unit_test(test_autonomous),
+        cmocka_unit_test(test_files),  cmocka_unit_test(test_forgeries),
+        cmocka_unit_test(test_decode), cmocka_unit_test(test_arguments),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

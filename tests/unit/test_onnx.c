@@ -46,6 +46,7 @@ static elman_network_desc kind(int i)
                                        ELMAN_CELL_GRU, ELMAN_CELL_LSTM,
                                        ELMAN_CELL_GRU};
     elman_network_desc d = ELMAN_NETWORK_DESC;
+    d.decode = (elman_decode)(i % 7 % 3);
     d.rnn.cell = cells[i % 5];
     d.rnn.proj = i % 5 == 3 ? 4 : 0;
     d.rnn.reset_before = i % 5 == 4;
@@ -116,6 +117,12 @@ static void test_networks(void **state)
             if (lengths && desc.rnn.proj > 0) {
                 must_fail(elman_onnx_write(NULL, n, &o, "p.onnx"),
                           ELMAN_EUNSUPPORTED, "which has no lengths");
+                continue;
+            }
+            if (lengths && desc.rnn.bidirectional &&
+                desc.decode == ELMAN_DECODE_LAST) {
+                must_fail(elman_onnx_write(NULL, n, &o, "p.onnx"),
+                          ELMAN_EUNSUPPORTED, "its final states are");
                 continue;
             }
             must(elman_onnx_write(NULL, n, &o, "n.onnx"));
@@ -410,6 +417,175 @@ static void test_numbers(void **state)
     elman_network_destroy(&n);
 }
 
+/* A float that float16 and bfloat16 have as well. */
+static uint16_t narrow(float x, bool brain)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if (brain || x == 0)
+        return (uint16_t)(bits >> 16);
+    return (uint16_t)((bits >> 16 & 0x8000) | ((bits >> 23 & 255) - 112) << 10 |
+                      (bits >> 13 & 1023));
+}
+
+/* All floats as numbers of two bytes, one behind the other or, as lists have
+ * them, each in an integer. */
+static void make_narrow(graph *m, bool brain, bool listed)
+{
+    for (size_t i = 0; i < m->g->n_initializer; ++i) {
+        ElOnnx__TensorProto *const t = m->g->initializer[i];
+        if (t->data_type != GRAPH_FLOAT)
+            continue;
+        const size_t count = t->raw_data.len / 4;
+        const float *const from = (const float *)(void *)t->raw_data.data;
+        uint16_t *const raw = el_onnx_make(&m->b, count * sizeof *raw);
+        int32_t *const list = el_onnx_make(&m->b, count * sizeof *list);
+        for (size_t k = 0; k < count; ++k) {
+            raw[k] = narrow(from[k], brain);
+            list[k] = raw[k];
+        }
+        t->raw_data = (ProtobufCBinaryData){2 * count, (uint8_t *)raw};
+        t->data_type = brain ? EL_ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16
+                             : EL_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16;
+        if (!listed)
+            continue;
+        t->has_raw_data = 0;
+        t->n_int32_data = count;
+        t->int32_data = list;
+    }
+    m->g->input[0]->type->tensor_type->elem_type =
+        m->g->initializer[0]->data_type;
+}
+
+static void test_narrow(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; ++i) {
+        graph m;
+        trying("numbers of two bytes %d", i);
+        graph_begin(&m, plain, 14);
+        add_plain(&m);
+        make_narrow(&m, i & 1, i & 2);
+        elman_network *n = read_graph(&m);
+        expect_view(n, "rnn.weight_ih_l0", 12, 12, 24);
+        expect_view(n, "rnn.bias_hh_l0", 0, 4, 16);
+        elman_network_destroy(&n);
+    }
+}
+
+/* ---- The last step alone
+ * ----------------------------------------------------*/
+
+/* Row number `index` of the first dimension. */
+static void add_row(graph *m, char *from, char *to, int64_t index)
+{
+    char *const name = el_onnx_text(&m->b, "%s_index", to);
+    el_onnx_integer_constant(&m->b, m->g, name, index);
+    GRAPH_NODE(m, "Gather", GRAPH_NAMES(from, name), GRAPH_NAMES(to));
+}
+
+static void last_step(graph *m)
+{
+    add_plain(m);
+    add_row(m, "y", "z", -1);
+}
+
+static void last_slice(graph *m)
+{
+    add_plain(m);
+    GRAPH_INTEGERS(m, "from", -1);
+    GRAPH_INTEGERS(m, "to", INT64_MAX);
+    GRAPH_INTEGERS(m, "axis", 0);
+    GRAPH_NODE(m, "Slice", GRAPH_NAMES("y", "from", "to", "axis"),
+               GRAPH_NAMES("kept"));
+    GRAPH_NODE(m, "Squeeze", GRAPH_NAMES("kept", "axis"), GRAPH_NAMES("z"));
+}
+
+static void last_state(graph *m)
+{
+    add_plain(m);
+    add_row(m, "h", "z", -1);
+}
+
+/* Two layers, whose states are one. */
+static void last_of_two(graph *m)
+{
+    add_plain(m);
+    GRAPH_REALS(m, "W2", 1, 16, 4);
+    ElOnnx__NodeProto *const n = GRAPH_NODE(
+        m, "LSTM", GRAPH_NAMES("y", "W2", "R", "B"), GRAPH_NAMES("Y2", "h2"));
+    el_onnx_set_int(&m->b, n, "hidden_size", 4);
+    el_onnx_set_int(
+        &m->b,
+        GRAPH_NODE(m, "Concat", GRAPH_NAMES("h", "h2"), GRAPH_NAMES("hT")),
+        "axis", 0);
+    add_row(m, "hT", "z", 1);
+}
+
+/* The states of both directions side by side: rows -2 and -1. */
+static void last_of_both(graph *m)
+{
+    add_x(m);
+    add_weights(m, 2, 16);
+    el_onnx_set_text(&m->b, add_lstm(m, "x", "Y"), "direction",
+                     "bidirectional");
+    add_row(m, "h", "forward", -2);
+    add_row(m, "h", "backward", -1);
+    el_onnx_set_int(&m->b,
+                    GRAPH_NODE(m, "Concat", GRAPH_NAMES("forward", "backward"),
+                               GRAPH_NAMES("z")),
+                    "axis", 1);
+}
+
+static void last_turned(graph *m)
+{
+    add_x(m);
+    add_weights(m, 2, 16);
+    el_onnx_set_text(&m->b, add_lstm(m, "x", "Y"), "direction",
+                     "bidirectional");
+    el_onnx_set_ints(
+        &m->b,
+        GRAPH_NODE(m, "Transpose", GRAPH_NAMES("h"), GRAPH_NAMES("turned")),
+        "perm", (int64_t[]){1, 0, 2}, 3);
+    GRAPH_INTEGERS(m, "flat", 0, -1);
+    GRAPH_NODE(m, "Reshape", GRAPH_NAMES("turned", "flat"), GRAPH_NAMES("z"));
+}
+
+static void test_last(void **state)
+{
+    static const struct {
+        void (*add)(graph *m);
+        elman_decode decode;
+        int layers;
+    } cases[] = {{last_step, ELMAN_DECODE_LAST, 1},
+                 {last_slice, ELMAN_DECODE_LAST, 1},
+                 {last_state, ELMAN_DECODE_LAST, 1},
+                 {last_of_two, ELMAN_DECODE_LAST, 2},
+                 {last_of_both, ELMAN_DECODE_FINAL, 1},
+                 {last_turned, ELMAN_DECODE_FINAL, 1}};
+    (void)state;
+    for (int i = 0; i < 12; ++i) {
+        elman_network_desc d = ELMAN_NETWORK_DESC;
+        graph m;
+        trying("case %d", i);
+        graph_begin(&m, plain, 14);
+        cases[i / 2].add(&m);
+        const bool final = cases[i / 2].decode == ELMAN_DECODE_FINAL;
+        if (i % 2) {
+            GRAPH_REALS(&m, "M", final ? 8 : 4, 5);
+            GRAPH_NODE(&m, "MatMul", GRAPH_NAMES("z", "M"), GRAPH_NAMES("p"));
+        }
+        m.g->n_output = 0;
+        graph_output(&m, i % 2 ? "p" : "z");
+        elman_network *n = read_graph(&m);
+        elman_network_describe(n, &d);
+        assert_int_equal(d.decode, cases[i / 2].decode);
+        assert_int_equal(d.rnn.layers, cases[i / 2].layers);
+        assert_int_equal(elman_network_width(n), i % 2 ? 5 : final ? 8 : 4);
+        elman_network_destroy(&n);
+    }
+}
+
 /* ---- What is refused
  * -------------------------------------------------------*/
 
@@ -636,10 +812,39 @@ static void set_external(graph *m)
         EL_ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
 }
 
-static void set_half(graph *m)
+static void set_unsigned(graph *m)
 {
     add_plain(m);
-    m->g->initializer[0]->data_type = EL_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16;
+    m->g->initializer[0]->data_type = EL_ONNX__TENSOR_PROTO__DATA_TYPE__UINT64;
+}
+
+static void add_step_of_lengths(graph *m)
+{
+    add_x(m);
+    GRAPH_INPUT(m, "lengths", GRAPH_INT32, -1);
+    add_weights(m, 1, 16);
+    ElOnnx__NodeProto *const n =
+        GRAPH_NODE(m, "LSTM", GRAPH_NAMES("x", "W", "R", "B", "lengths"),
+                   GRAPH_NAMES("Y"));
+    el_onnx_set_int(&m->b, n, "hidden_size", 4);
+    add_row(m, "Y", "step", -1);
+    graph_output(m, "step");
+}
+
+static void add_cells(graph *m)
+{
+    add_plain(m);
+    add_row(m, "c", "cell", -1);
+    GRAPH_REALS(m, "M", 4, 5);
+    GRAPH_NODE(m, "MatMul", GRAPH_NAMES("cell", "M"), GRAPH_NAMES("z"));
+    graph_output(m, "z");
+}
+
+static void add_second(graph *m)
+{
+    add_plain(m);
+    add_row(m, "y", "step", -2);
+    graph_output(m, "step");
 }
 
 static void set_short(graph *m)
@@ -737,7 +942,13 @@ static void test_refused(void **state)
         {"output y is neither what the last layer gives", add_middle},
         {"input h0 does not hold one initial state for each layer", add_states},
         {"tensor W: its numbers are in another file", set_external},
-        {"tensor W: its numbers are of type FLOAT16", set_half},
+        {"tensor W: its numbers are of type UINT64", set_unsigned},
+        {"node step (Gather): it takes one step of all sequences, and they "
+         "have lengths",
+         add_step_of_lengths},
+        {"node z (MatMul): what is multiplied, cell", add_cells},
+        {"node step (Gather): what it makes of y cannot be followed",
+         add_second},
         {"tensor W: it has not as many numbers", set_short},
         {"tensor W: its sizes are negative, or too large", set_huge},
         {"it is of opset 99 (7 to 24 are read)", set_opset},
@@ -826,10 +1037,10 @@ static int end_test(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_networks),  TEST(test_models),  TEST(test_memory),
-        TEST(test_gates),     TEST(test_halves),  TEST(test_gemm),
-        TEST(test_numbers),   TEST(test_refused), TEST(test_bytes),
-        TEST(test_arguments),
+        TEST(test_networks), TEST(test_models), TEST(test_memory),
+        TEST(test_gates),    TEST(test_halves), TEST(test_gemm),
+        TEST(test_numbers),  TEST(test_narrow), TEST(test_last),
+        TEST(test_refused),  TEST(test_bytes),  TEST(test_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
