@@ -29,6 +29,7 @@ from ._library import (
     machine,
     set_num_threads,
 )
+from ._models import Network, NetworkState, read_tensors, read_torch
 from ._recurrent import GRU, LSTM, RNN, Optimizer, State, cross_entropy
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "InvalidError",
     "LanguageModel",
     "MismatchError",
+    "Network",
+    "NetworkState",
     "NonfiniteError",
     "Optimizer",
     "OutOfMemoryError",
@@ -53,5 +56,7 @@ __all__ = [
     "cross_entropy",
     "get_num_threads",
     "machine",
+    "read_tensors",
+    "read_torch",
     "set_num_threads",
 ]

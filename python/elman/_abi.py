@@ -51,6 +51,7 @@ LEVELS = ("char", "word", "byte")
 NORMALIZES = ("none", "letters")
 SAMPLINGS = ("sequential", "random")
 NONFINITES = ("stop", "skip")
+DECODES = ("all", "last", "final")
 
 
 # ---- Structures ------------------------------------------------------------
@@ -172,6 +173,7 @@ class Sequences(Struct):
         ("train", c_int),
         ("seed", c_uint64),
         ("draw", c_uint64),
+        ("ids", c_void_p),
     ]
 
 
@@ -268,6 +270,30 @@ class LmDesc(Struct):
         ("dropout", c_double),
         ("locked", c_int),
         ("weight_drop", c_double),
+    ]
+
+
+class NetworkDesc(Struct):
+    _fields_: _Fields = [
+        ("struct_size", c_size_t),
+        ("rnn", RnnDesc),
+        ("vocab", c_int64),
+        ("embed", c_int64),
+        ("outputs", c_int64),
+        ("no_decoder_bias", c_int),
+        ("tie", c_int),
+        ("decode", c_int),
+    ]
+
+
+class Tensor(Struct):
+    _fields_: _Fields = [
+        ("name", c_char_p),
+        ("dtype", c_int),
+        ("rank", c_int),
+        ("shape", c_int64 * 8),
+        ("count", c_int64),
+        ("data", c_void_p),
     ]
 
 
@@ -405,6 +431,28 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "elman_lm_step": (_i, (_p, _p, _p, _p)),
     "elman_lm_eval": (_i, (_p, _p, _n, _n, _p)),
     "elman_lm_choose": (_i, (_p, _p, _p, c_double, _p)),
+    "elman_network_load": (_i, (_p, _s, _p)),
+    "elman_network_save": (_i, (_p, _s)),
+    "elman_network_destroy": (None, (_p,)),
+    "elman_network_describe": (None, (_p, _p)),
+    "elman_network_width": (_n, (_p,)),
+    "elman_network_parameters": (_n, (_p,)),
+    "elman_network_view_count": (_i, (_p,)),
+    "elman_network_view": (_i, (_p, _i, _p)),
+    "elman_network_weights": (_p, (_p,)),
+    "elman_network_tape_create": (_i, (_p, _n, _n, _p)),
+    "elman_network_tape_destroy": (None, (_p,)),
+    "elman_network_run": (_i, (_p, _p, _p)),
+    "elman_network_state_create": (_i, (_p, _n, _p)),
+    "elman_network_state_destroy": (None, (_p,)),
+    "elman_network_state_zero": (None, (_p,)),
+    "elman_network_step": (_i, (_p, _p, _p, _p, _p)),
+    "elman_onnx_read": (_i, (_p, _s, _p, _p)),
+    "elman_tensors_read": (_i, (_p, _s, _p)),
+    "elman_tensors_read_torch": (_i, (_p, _s, _p)),
+    "elman_tensors_destroy": (None, (_p,)),
+    "elman_tensors_count": (_i, (_p,)),
+    "elman_tensors_at": (_i, (_p, _i, _p)),
     "elman_trainer_create": (_i, (_p, _p, _p, _p, _p)),
     "elman_trainer_destroy": (None, (_p,)),
     "elman_trainer_step": (_i, (_p, _p)),

@@ -207,6 +207,9 @@ static void describe(const el_c_source *s, el_buffer *text)
     else
         el_buffer_format(text, ", %lld numbers in, %lld out",
                          (long long)d->input, (long long)s->net->width);
+    if (!s->lm && s->net->desc.decode != ELMAN_DECODE_ALL)
+        el_buffer_format(text, ", of which those of a sequence's last step "
+                               "count");
     if (s->net->embed > 0)
         el_buffer_format(text, ", embedded as %lld", (long long)s->net->embed);
     el_buffer_format(text, "; %lld parameters.",

@@ -19,6 +19,7 @@ typedef struct machine {
     int64_t depth, stack_room, memo_count, memo_room;
     int64_t *marks; /* depths */
     int64_t mark_count, mark_room;
+    int with; /* what the table says beside the opcode at hand */
     bool stopped;
 } machine;
 
@@ -164,7 +165,9 @@ static elman_status take_line(machine *m, el_pickle_text *out)
     return ELMAN_OK;
 }
 
-/* ---- Opcodes: plain values ------------------------------------------------*/
+/* ---- Opcodes: plain values -------------------------------------------------
+ * Several opcodes share a function, and differ in m->with: of these it is a
+ * value, or how many bytes a number, a length or an index has. */
 
 static elman_status put_value(machine *m, el_pickle_type type, int64_t integer)
 {
@@ -180,47 +183,27 @@ static elman_status op_none(machine *m)
     return put_value(m, EL_PICKLE_NONE, 0);
 }
 
-static elman_status op_true(machine *m)
+static elman_status op_bool(machine *m)
 {
-    return put_value(m, EL_PICKLE_BOOL, 1);
+    return put_value(m, EL_PICKLE_BOOL, m->with);
 }
 
-static elman_status op_false(machine *m)
-{
-    return put_value(m, EL_PICKLE_BOOL, 0);
-}
-
-static elman_status put_integer(machine *m, int size)
+static elman_status op_int(machine *m)
 {
     uint64_t number;
-    const elman_status s = take_number(m, size, &number);
+    const elman_status s = take_number(m, m->with, &number);
     if (s)
         return s;
     return put_value(m, EL_PICKLE_INT,
-                     size == 4 ? (int32_t)number : (int64_t)number);
-}
-
-static elman_status op_int1(machine *m)
-{
-    return put_integer(m, 1);
-}
-
-static elman_status op_int2(machine *m)
-{
-    return put_integer(m, 2);
-}
-
-static elman_status op_int4(machine *m)
-{
-    return put_integer(m, 4);
+                     m->with == 4 ? (int32_t)number : (int64_t)number);
 }
 
 /* Two's complement of so many bytes. */
-static elman_status put_long(machine *m, int length_size)
+static elman_status op_long(machine *m)
 {
     uint64_t length, number = 0;
     const unsigned char *bytes;
-    elman_status s = take_number(m, length_size, &length);
+    elman_status s = take_number(m, m->with, &length);
     if (!s)
         s = take(m, length, &bytes);
     if (s)
@@ -234,16 +217,6 @@ static elman_status put_long(machine *m, int length_size)
     return put_value(m, EL_PICKLE_INT, (int64_t)number);
 }
 
-static elman_status op_long1(machine *m)
-{
-    return put_long(m, 1);
-}
-
-static elman_status op_long4(machine *m)
-{
-    return put_long(m, 4);
-}
-
 static elman_status op_real(machine *m)
 {
     const unsigned char *bytes;
@@ -251,11 +224,11 @@ static elman_status op_real(machine *m)
     return s ? s : put_value(m, EL_PICKLE_REAL, 0);
 }
 
-static elman_status put_text(machine *m, int length_size)
+static elman_status op_text(machine *m)
 {
     uint64_t length;
     const unsigned char *bytes;
-    elman_status s = take_number(m, length_size, &length);
+    elman_status s = take_number(m, m->with, &length);
     if (!s)
         s = take(m, length, &bytes);
     if (s)
@@ -267,22 +240,8 @@ static elman_status put_text(machine *m, int length_size)
     return ELMAN_OK;
 }
 
-static elman_status op_text1(machine *m)
-{
-    return put_text(m, 1);
-}
-
-static elman_status op_text4(machine *m)
-{
-    return put_text(m, 4);
-}
-
-static elman_status op_text8(machine *m)
-{
-    return put_text(m, 8);
-}
-
-/* ---- Opcodes: containers --------------------------------------------------*/
+/* ---- Opcodes: containers ---------------------------------------------------
+ * m->with: the type, of a tuple how many, or whether items have keys. */
 
 static elman_status op_mark(machine *m)
 {
@@ -311,63 +270,23 @@ static elman_status gather(machine *m, el_pickle_type type, int64_t from)
     return s ? s : push(m, made);
 }
 
-static elman_status gather_marked(machine *m, el_pickle_type type)
+static elman_status op_gather(machine *m)
 {
     int64_t from;
     const elman_status s = pop_mark(m, &from);
-    return s ? s : gather(m, type, from);
-}
-
-static elman_status gather_last(machine *m, el_pickle_type type, int count)
-{
-    if (m->depth - fence(m) < count)
-        return el_fail(ELMAN_EFORMAT, "the pickle takes from an empty stack");
-    return gather(m, type, m->depth - count);
+    return s ? s : gather(m, (el_pickle_type)m->with, from);
 }
 
 static elman_status op_tuple(machine *m)
 {
-    return gather_marked(m, EL_PICKLE_TUPLE);
+    if (m->depth - fence(m) < m->with)
+        return el_fail(ELMAN_EFORMAT, "the pickle takes from an empty stack");
+    return gather(m, EL_PICKLE_TUPLE, m->depth - m->with);
 }
 
-static elman_status op_tuple0(machine *m)
+static elman_status op_empty(machine *m)
 {
-    return gather_last(m, EL_PICKLE_TUPLE, 0);
-}
-
-static elman_status op_tuple1(machine *m)
-{
-    return gather_last(m, EL_PICKLE_TUPLE, 1);
-}
-
-static elman_status op_tuple2(machine *m)
-{
-    return gather_last(m, EL_PICKLE_TUPLE, 2);
-}
-
-static elman_status op_tuple3(machine *m)
-{
-    return gather_last(m, EL_PICKLE_TUPLE, 3);
-}
-
-static elman_status op_list(machine *m)
-{
-    return gather_marked(m, EL_PICKLE_LIST);
-}
-
-static elman_status op_list0(machine *m)
-{
-    return gather_last(m, EL_PICKLE_LIST, 0);
-}
-
-static elman_status op_dict(machine *m)
-{
-    return gather_marked(m, EL_PICKLE_DICT);
-}
-
-static elman_status op_dict0(machine *m)
-{
-    return gather_last(m, EL_PICKLE_DICT, 0);
+    return gather(m, (el_pickle_type)m->with, m->depth);
 }
 
 /* Moves what stands on the stack from a place on into the container that is
@@ -392,38 +311,19 @@ static elman_status move_into(machine *m, bool keyed, int64_t from)
     return s;
 }
 
-static elman_status move_marked(machine *m, bool keyed)
+static elman_status op_items(machine *m)
 {
     int64_t from;
     const elman_status s = pop_mark(m, &from);
-    return s ? s : move_into(m, keyed, from);
+    return s ? s : move_into(m, m->with, from);
 }
 
-static elman_status move_last(machine *m, bool keyed, int count)
+static elman_status op_item(machine *m)
 {
+    const int count = m->with ? 2 : 1;
     if (m->depth - fence(m) < count)
         return el_fail(ELMAN_EFORMAT, "the pickle takes from an empty stack");
-    return move_into(m, keyed, m->depth - count);
-}
-
-static elman_status op_append(machine *m)
-{
-    return move_last(m, false, 1);
-}
-
-static elman_status op_appends(machine *m)
-{
-    return move_marked(m, false);
-}
-
-static elman_status op_setitem(machine *m)
-{
-    return move_last(m, true, 2);
-}
-
-static elman_status op_setitems(machine *m)
-{
-    return move_marked(m, true);
+    return move_into(m, m->with, m->depth - count);
 }
 
 /* ---- Opcodes: the stack and the memo --------------------------------------*/
@@ -478,27 +378,17 @@ static elman_status op_memoize(machine *m)
     return remember(m, (uint64_t)m->memo_count);
 }
 
-static elman_status put_memo(machine *m, int size)
+static elman_status op_put(machine *m)
 {
     uint64_t number;
-    const elman_status s = take_number(m, size, &number);
+    const elman_status s = take_number(m, m->with, &number);
     return s ? s : remember(m, number);
 }
 
-static elman_status op_put1(machine *m)
-{
-    return put_memo(m, 1);
-}
-
-static elman_status op_put4(machine *m)
-{
-    return put_memo(m, 4);
-}
-
-static elman_status get_memo(machine *m, int size)
+static elman_status op_get(machine *m)
 {
     uint64_t number;
-    const elman_status s = take_number(m, size, &number);
+    const elman_status s = take_number(m, m->with, &number);
     if (s)
         return s;
     if (number >= (uint64_t)m->memo_count)
@@ -506,16 +396,6 @@ static elman_status get_memo(machine *m, int size)
                        "the pickle asks for number %llu, and remembers %lld",
                        (unsigned long long)number, (long long)m->memo_count);
     return push(m, m->memo[number]);
-}
-
-static elman_status op_get1(machine *m)
-{
-    return get_memo(m, 1);
-}
-
-static elman_status op_get4(machine *m)
-{
-    return get_memo(m, 4);
 }
 
 /* ---- Opcodes: globals, calls and objects ----------------------------------*/
@@ -646,9 +526,9 @@ static elman_status op_reduce(machine *m)
     const el_pickle_use use =
         g->integer < 0 ? EL_PICKLE_INERT : m->list[g->integer].use;
     if (use == EL_PICKLE_MAKES_DICT && has_no_items(m, arguments))
-        return op_dict0(m);
+        return gather(m, EL_PICKLE_DICT, m->depth);
     if (use == EL_PICKLE_MAKES_LIST && arguments->count == 0)
-        return op_list0(m);
+        return gather(m, EL_PICKLE_LIST, m->depth);
     if (use == EL_PICKLE_MAKES_LIST && arguments->count == 1) {
         const int32_t list = m->tree->cells[arguments->first].value;
         if (node_at(m, list)->type == EL_PICKLE_LIST)
@@ -741,75 +621,76 @@ static elman_status op_stop(machine *m)
 static const struct opcode {
     const char *name;
     elman_status (*run)(machine *m);
+    int with;
 } opcodes[256] = {
-    ['('] = {"MARK", op_mark},
-    ['.'] = {"STOP", op_stop},
-    ['0'] = {"POP", op_pop},
-    ['1'] = {"POP_MARK", op_pop_mark},
-    ['2'] = {"DUP", op_dup},
-    ['F'] = {"FLOAT", NULL},
-    ['I'] = {"INT", NULL},
-    ['J'] = {"BININT", op_int4},
-    ['K'] = {"BININT1", op_int1},
-    ['L'] = {"LONG", NULL},
-    ['M'] = {"BININT2", op_int2},
-    ['N'] = {"NONE", op_none},
-    ['P'] = {"PERSID", NULL},
-    ['Q'] = {"BINPERSID", op_persistent},
-    ['R'] = {"REDUCE", op_reduce},
-    ['S'] = {"STRING", NULL},
-    ['T'] = {"BINSTRING", op_text4},
-    ['U'] = {"SHORT_BINSTRING", op_text1},
-    ['V'] = {"UNICODE", NULL},
-    ['X'] = {"BINUNICODE", op_text4},
-    ['B'] = {"BINBYTES", op_text4},
-    ['C'] = {"SHORT_BINBYTES", op_text1},
-    ['G'] = {"BINFLOAT", op_real},
-    ['a'] = {"APPEND", op_append},
-    ['b'] = {"BUILD", op_build},
-    ['c'] = {"GLOBAL", op_global},
-    ['d'] = {"DICT", op_dict},
-    ['}'] = {"EMPTY_DICT", op_dict0},
-    ['e'] = {"APPENDS", op_appends},
-    ['g'] = {"GET", NULL},
-    ['h'] = {"BINGET", op_get1},
-    ['i'] = {"INST", NULL},
-    ['j'] = {"LONG_BINGET", op_get4},
-    ['l'] = {"LIST", op_list},
-    [']'] = {"EMPTY_LIST", op_list0},
-    ['o'] = {"OBJ", NULL},
-    ['p'] = {"PUT", NULL},
-    ['q'] = {"BINPUT", op_put1},
-    ['r'] = {"LONG_BINPUT", op_put4},
-    ['s'] = {"SETITEM", op_setitem},
-    ['t'] = {"TUPLE", op_tuple},
-    [')'] = {"EMPTY_TUPLE", op_tuple0},
-    ['u'] = {"SETITEMS", op_setitems},
-    [0x80] = {"PROTO", op_proto},
-    [0x81] = {"NEWOBJ", op_newobj},
-    [0x82] = {"EXT1", NULL},
-    [0x83] = {"EXT2", NULL},
-    [0x84] = {"EXT4", NULL},
-    [0x85] = {"TUPLE1", op_tuple1},
-    [0x86] = {"TUPLE2", op_tuple2},
-    [0x87] = {"TUPLE3", op_tuple3},
-    [0x88] = {"NEWTRUE", op_true},
-    [0x89] = {"NEWFALSE", op_false},
-    [0x8a] = {"LONG1", op_long1},
-    [0x8b] = {"LONG4", op_long4},
-    [0x8c] = {"SHORT_BINUNICODE", op_text1},
-    [0x8d] = {"BINUNICODE8", op_text8},
-    [0x8e] = {"BINBYTES8", op_text8},
-    [0x8f] = {"EMPTY_SET", op_list0},
-    [0x90] = {"ADDITEMS", op_appends},
-    [0x91] = {"FROZENSET", op_list},
-    [0x92] = {"NEWOBJ_EX", NULL},
-    [0x93] = {"STACK_GLOBAL", op_stack_global},
-    [0x94] = {"MEMOIZE", op_memoize},
-    [0x95] = {"FRAME", op_frame},
-    [0x96] = {"BYTEARRAY8", NULL},
-    [0x97] = {"NEXT_BUFFER", NULL},
-    [0x98] = {"READONLY_BUFFER", NULL},
+    ['('] = {"MARK", op_mark, 0},
+    ['.'] = {"STOP", op_stop, 0},
+    ['0'] = {"POP", op_pop, 0},
+    ['1'] = {"POP_MARK", op_pop_mark, 0},
+    ['2'] = {"DUP", op_dup, 0},
+    ['F'] = {"FLOAT", NULL, 0},
+    ['I'] = {"INT", NULL, 0},
+    ['J'] = {"BININT", op_int, 4},
+    ['K'] = {"BININT1", op_int, 1},
+    ['L'] = {"LONG", NULL, 0},
+    ['M'] = {"BININT2", op_int, 2},
+    ['N'] = {"NONE", op_none, 0},
+    ['P'] = {"PERSID", NULL, 0},
+    ['Q'] = {"BINPERSID", op_persistent, 0},
+    ['R'] = {"REDUCE", op_reduce, 0},
+    ['S'] = {"STRING", NULL, 0},
+    ['T'] = {"BINSTRING", op_text, 4},
+    ['U'] = {"SHORT_BINSTRING", op_text, 1},
+    ['V'] = {"UNICODE", NULL, 0},
+    ['X'] = {"BINUNICODE", op_text, 4},
+    ['B'] = {"BINBYTES", op_text, 4},
+    ['C'] = {"SHORT_BINBYTES", op_text, 1},
+    ['G'] = {"BINFLOAT", op_real, 0},
+    ['a'] = {"APPEND", op_item, false},
+    ['b'] = {"BUILD", op_build, 0},
+    ['c'] = {"GLOBAL", op_global, 0},
+    ['d'] = {"DICT", op_gather, EL_PICKLE_DICT},
+    ['}'] = {"EMPTY_DICT", op_empty, EL_PICKLE_DICT},
+    ['e'] = {"APPENDS", op_items, false},
+    ['g'] = {"GET", NULL, 0},
+    ['h'] = {"BINGET", op_get, 1},
+    ['i'] = {"INST", NULL, 0},
+    ['j'] = {"LONG_BINGET", op_get, 4},
+    ['l'] = {"LIST", op_gather, EL_PICKLE_LIST},
+    [']'] = {"EMPTY_LIST", op_empty, EL_PICKLE_LIST},
+    ['o'] = {"OBJ", NULL, 0},
+    ['p'] = {"PUT", NULL, 0},
+    ['q'] = {"BINPUT", op_put, 1},
+    ['r'] = {"LONG_BINPUT", op_put, 4},
+    ['s'] = {"SETITEM", op_item, true},
+    ['t'] = {"TUPLE", op_gather, EL_PICKLE_TUPLE},
+    [')'] = {"EMPTY_TUPLE", op_tuple, 0},
+    ['u'] = {"SETITEMS", op_items, true},
+    [0x80] = {"PROTO", op_proto, 0},
+    [0x81] = {"NEWOBJ", op_newobj, 0},
+    [0x82] = {"EXT1", NULL, 0},
+    [0x83] = {"EXT2", NULL, 0},
+    [0x84] = {"EXT4", NULL, 0},
+    [0x85] = {"TUPLE1", op_tuple, 1},
+    [0x86] = {"TUPLE2", op_tuple, 2},
+    [0x87] = {"TUPLE3", op_tuple, 3},
+    [0x88] = {"NEWTRUE", op_bool, 1},
+    [0x89] = {"NEWFALSE", op_bool, 0},
+    [0x8a] = {"LONG1", op_long, 1},
+    [0x8b] = {"LONG4", op_long, 4},
+    [0x8c] = {"SHORT_BINUNICODE", op_text, 1},
+    [0x8d] = {"BINUNICODE8", op_text, 8},
+    [0x8e] = {"BINBYTES8", op_text, 8},
+    [0x8f] = {"EMPTY_SET", op_empty, EL_PICKLE_LIST},
+    [0x90] = {"ADDITEMS", op_items, false},
+    [0x91] = {"FROZENSET", op_gather, EL_PICKLE_LIST},
+    [0x92] = {"NEWOBJ_EX", NULL, 0},
+    [0x93] = {"STACK_GLOBAL", op_stack_global, 0},
+    [0x94] = {"MEMOIZE", op_memoize, 0},
+    [0x95] = {"FRAME", op_frame, 0},
+    [0x96] = {"BYTEARRAY8", NULL, 0},
+    [0x97] = {"NEXT_BUFFER", NULL, 0},
+    [0x98] = {"READONLY_BUFFER", NULL, 0},
 };
 
 static elman_status run(machine *m)
@@ -827,6 +708,7 @@ static elman_status run(machine *m)
             return el_fail(ELMAN_EFORMAT,
                            "the pickle has the opcode %s, which is refused",
                            op->name);
+        m->with = op->with;
         s = op->run(m);
         if (s)
             return s;

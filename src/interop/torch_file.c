@@ -16,14 +16,13 @@
 #include "../io/json.h"
 #include "../io/safetensors.h"
 #include "../tensor/dtype.h"
-#include "../tensor/half.h"
 #include "pickle.h"
+#include "torch_numbers.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    RANK_MOST = 8,
     TENSORS_MOST = 1 << 16,
     DEPTH_MOST = 64,
     VISITS_MOST = 1 << 22, /* containers that are shared are met again */
@@ -56,51 +55,13 @@ static const el_pickle_global globals[] = {
 };
 enum { GLOBALS = sizeof globals / sizeof *globals };
 
-/* What a number is in a storage, and becomes. */
-typedef enum number {
-    F32,
-    F64,
-    F16,
-    BF16,
-    I64,
-    I32,
-    I16,
-    I8,
-    U8,
-    NUMBERS
-} number;
-
-static const struct {
-    size_t size; /* in the storage */
-    elman_dtype dtype;
-} number_kinds[NUMBERS] = {
-    [F32] = {4, ELMAN_F32},  [F64] = {8, ELMAN_F64}, [F16] = {2, ELMAN_F32},
-    [BF16] = {2, ELMAN_F32}, [I64] = {8, ELMAN_I64}, [I32] = {4, ELMAN_I32},
-    [I16] = {2, ELMAN_I32},  [I8] = {1, ELMAN_I32},  [U8] = {1, ELMAN_U8}};
-
-/* By the storage's class, and by torch's name of the dtype. */
-static const struct {
-    const char *storage, *dtype;
-    number number;
-} number_names[] = {
-    {"FloatStorage", "float32", F32}, {"DoubleStorage", "float64", F64},
-    {"HalfStorage", "float16", F16},  {"BFloat16Storage", "bfloat16", BF16},
-    {"LongStorage", "int64", I64},    {"IntStorage", "int32", I32},
-    {"ShortStorage", "int16", I16},   {"CharStorage", "int8", I8},
-    {"ByteStorage", "uint8", U8},     {"BoolStorage", "bool", U8},
-    {"UntypedStorage", "uint8", U8}};
-enum { NAMES = sizeof number_names / sizeof *number_names };
-
 /* ---- The file -------------------------------------------------------------*/
 
 typedef struct found_tensor {
     char *name;
-    number number;
-    int rank;
-    int64_t shape[RANK_MOST], stride[RANK_MOST];
-    int64_t offset, count; /* in numbers */
-    int64_t bytes;         /* of what it becomes, rounded up to 8 */
-    int64_t entry;         /* of its storage */
+    el_torch_part part;
+    int64_t bytes; /* of what it becomes, rounded up to 8 */
+    int64_t entry; /* of its storage */
 } found_tensor;
 
 typedef struct torch_file {
@@ -259,19 +220,6 @@ static elman_status fail_tensor(const char *why)
     return el_fail(ELMAN_EFORMAT, "%s", why);
 }
 
-static elman_status find_number(el_pickle_text name, bool storage, number *out)
-{
-    for (int i = 0; i < NAMES; ++i)
-        if (el_pickle_text_is(name, storage ? number_names[i].storage
-                                            : number_names[i].dtype)) {
-            *out = number_names[i].number;
-            return ELMAN_OK;
-        }
-    return el_fail(ELMAN_EFORMAT,
-                   "its numbers are of torch's %.*s, which is not read",
-                   (int)(name.size < 40 ? name.size : 40), name.at);
-}
-
 /* Numbers of a tuple or list, none negative. */
 static elman_status take_numbers(const torch_file *f, int32_t value,
                                  int64_t *out, int *count)
@@ -280,9 +228,9 @@ static elman_status take_numbers(const torch_file *f, int32_t value,
         !is_type(f, value, EL_PICKLE_LIST))
         return fail_tensor("its shape or strides are no tuple");
     *count = node_of(f, value)->count;
-    if (*count > RANK_MOST)
+    if (*count > EL_TORCH_RANK)
         return el_fail(ELMAN_EFORMAT, "it has %d dimensions (at most %d)",
-                       *count, RANK_MOST);
+                       *count, EL_TORCH_RANK);
     for (int i = 0; i < *count; ++i) {
         const int32_t n = item(f, value, i);
         if (!is_type(f, n, EL_PICKLE_INT) || node_of(f, n)->integer < 0)
@@ -312,13 +260,13 @@ static elman_status take_storage(const torch_file *f, int32_t value,
         node_of(f, size)->integer < 0)
         return fail_tensor("its storage is not what torch.save writes");
     elman_status s = ELMAN_OK;
-    number kind = t->number;
+    el_torch_number kind = t->part.number;
     if (typed || !el_pickle_text_is(node_of(f, type)->name, "UntypedStorage"))
-        s = find_number(node_of(f, type)->name, true, &kind);
+        s = el_torch_find(node_of(f, type)->name, true, &kind);
     if (s)
         return s;
     if (typed)
-        t->number = kind;
+        t->part.number = kind;
     const el_pickle_text text = node_of(f, key)->text;
     if (text.size >= NAME_MOST || memchr(text.at, 0, text.size))
         return fail_tensor("its storage has no usable name");
@@ -330,10 +278,10 @@ static elman_status take_storage(const torch_file *f, int32_t value,
     s = el_archive_entry_size(f->archive, t->entry, &bytes);
     if (s)
         return s;
-    *numbers = (int64_t)(bytes / number_kinds[t->number].size);
+    *numbers = (int64_t)(bytes / el_torch_size(t->part.number));
     /* Untyped ones count bytes. */
     const int64_t said = node_of(f, size)->integer;
-    if (typed ? bytes % number_kinds[t->number].size != 0 || *numbers != said
+    if (typed ? bytes % el_torch_size(t->part.number) != 0 || *numbers != said
               : (int64_t)bytes != said)
         return fail_tensor("its storage has not the size that it should have");
     return ELMAN_OK;
@@ -342,19 +290,20 @@ static elman_status take_storage(const torch_file *f, int32_t value,
 /* Shape, strides and offset stay within the storage. */
 static elman_status check_extent(found_tensor *t, int64_t numbers)
 {
-    int64_t last = t->offset, bytes;
-    if (!el_shape_size(t->shape, t->rank, number_kinds[t->number].dtype,
-                       &t->count, &bytes) ||
+    int64_t last = t->part.offset, bytes;
+    if (!el_shape_size(t->part.shape, t->part.rank,
+                       el_torch_dtype(t->part.number), &t->part.count,
+                       &bytes) ||
         bytes > INT64_MAX - 8)
         return fail_tensor("its shape is too large");
     t->bytes = (bytes + 7) / 8 * 8;
-    for (int i = 0; t->count > 0 && i < t->rank; ++i) {
+    for (int i = 0; t->part.count > 0 && i < t->part.rank; ++i) {
         int64_t way;
-        if (!el_mul(t->shape[i] - 1, t->stride[i], &way) ||
+        if (!el_mul(t->part.shape[i] - 1, t->part.stride[i], &way) ||
             !el_add(last, way, &last))
             return fail_tensor("its strides are too large");
     }
-    if (t->count > 0 && last >= numbers)
+    if (t->part.count > 0 && last >= numbers)
         return fail_tensor("it reaches beyond its storage");
     return ELMAN_OK;
 }
@@ -371,20 +320,20 @@ static elman_status rebuild(const torch_file *f, int32_t call, found_tensor *t)
     elman_status s = ELMAN_OK;
     if (!is_type(f, offset, EL_PICKLE_INT) || node_of(f, offset)->integer < 0)
         return fail_tensor("its offset is no number from 0");
-    t->offset = node_of(f, offset)->integer;
+    t->part.offset = node_of(f, offset)->integer;
     if (!typed) {
         const int32_t dtype = item(f, with, 6);
         s = is_type(f, dtype, EL_PICKLE_GLOBAL)
-                ? find_number(node_of(f, dtype)->name, false, &t->number)
+                ? el_torch_find(node_of(f, dtype)->name, false, &t->part.number)
                 : fail_tensor("its dtype is none");
     }
     if (!s)
         s = take_storage(f, item(f, with, 0), t, typed, &numbers);
     if (!s)
-        s = take_numbers(f, item(f, with, 2), t->shape, &t->rank);
+        s = take_numbers(f, item(f, with, 2), t->part.shape, &t->part.rank);
     if (!s)
-        s = take_numbers(f, item(f, with, 3), t->stride, &strides);
-    if (!s && strides != t->rank)
+        s = take_numbers(f, item(f, with, 3), t->part.stride, &strides);
+    if (!s && strides != t->part.rank)
         s = fail_tensor("its shape and strides are of different lengths");
     return s ? s : check_extent(t, numbers);
 }
@@ -572,84 +521,7 @@ static elman_status visit(torch_file *f, int32_t value, const char *path,
     }
 }
 
-/* ---- Numbers --------------------------------------------------------------*/
-
-static void turn(unsigned char *bytes, size_t size)
-{
-    for (size_t i = 0; i < size / 2; ++i) {
-        const unsigned char byte = bytes[i];
-        bytes[i] = bytes[size - 1 - i];
-        bytes[size - 1 - i] = byte;
-    }
-}
-
-/* One number of a storage as what it becomes. */
-static void put_number(number kind, bool big, const unsigned char *from,
-                       void *to)
-{
-    unsigned char bytes[8];
-    const size_t size = number_kinds[kind].size;
-    uint16_t half = 0;
-    int32_t integer;
-    float real;
-    memcpy(bytes, from, size);
-    if (big)
-        turn(bytes, size);
-    if (size == 2)
-        memcpy(&half, bytes, 2);
-    switch (kind) {
-    case F16:
-    case BF16:
-        real = kind == F16 ? el_from_float16(half) : el_from_bfloat16(half);
-        memcpy(to, &real, 4);
-        break;
-    case I16:
-    case I8:
-        integer = kind == I16 ? (int16_t)half : (int8_t)bytes[0];
-        memcpy(to, &integer, 4);
-        break;
-    default:
-        memcpy(to, bytes, size);
-        break;
-    }
-}
-
-static bool is_as_it_lies(const torch_file *f, const found_tensor *t)
-{
-    const number kind = t->number;
-    int64_t count = 1;
-    for (int d = t->rank - 1; d >= 0; --d) {
-        if (t->shape[d] > 1 && t->stride[d] != count)
-            return false;
-        count *= t->shape[d];
-    }
-    return !f->big && (kind == F32 || kind == F64 || kind == I64 ||
-                       kind == I32 || kind == U8);
-}
-
-/* Row-major, whatever the strides: an odometer over the indices. */
-static void put_numbers(const torch_file *f, const found_tensor *t, void *out)
-{
-    const unsigned char *const storage = f->storages[t->entry];
-    const size_t from = number_kinds[t->number].size;
-    const size_t to = el_dtype_size(number_kinds[t->number].dtype);
-    int64_t index[RANK_MOST] = {0}, at = t->offset;
-    if (is_as_it_lies(f, t)) {
-        memcpy(out, storage + (size_t)at * from, (size_t)t->count * to);
-        return;
-    }
-    for (int64_t i = 0; i < t->count; ++i) {
-        put_number(t->number, f->big, storage + (size_t)at * from,
-                   (char *)out + (size_t)i * to);
-        for (int d = t->rank - 1; d >= 0; --d) {
-            at += t->stride[d];
-            if (++index[d] < t->shape[d])
-                break;
-            at -= index[d] * t->stride[d];
-            index[d] = 0;
-        }
-    }
-}
+/* ---- Storages -------------------------------------------------------------*/
 
 /* Reads a storage once.  Entries of an honest archive do not overlap, so that
  * together they are smaller than it. */
@@ -683,13 +555,13 @@ static elman_status make_tensors(torch_file *f, elman_tensors **out)
         s = load_storage(f, t);
         if (s)
             break;
-        put_numbers(f, t, block + used);
+        el_torch_put(&t->part, f->big, f->storages[t->entry], block + used);
         list[i] = (elman_tensor){.name = t->name,
-                                 .dtype = number_kinds[t->number].dtype,
-                                 .rank = t->rank,
-                                 .count = t->count,
+                                 .dtype = el_torch_dtype(t->part.number),
+                                 .rank = t->part.rank,
+                                 .count = t->part.count,
                                  .data = block + used};
-        memcpy(list[i].shape, t->shape, sizeof t->shape);
+        memcpy(list[i].shape, t->part.shape, sizeof t->part.shape);
         used += t->bytes;
     }
     if (s)

@@ -32,6 +32,8 @@ STRUCTS = {
     _abi.Schedule: "elman_schedule",
     _abi.TextDesc: "elman_text_desc",
     _abi.LmDesc: "elman_lm_desc",
+    _abi.NetworkDesc: "elman_network_desc",
+    _abi.Tensor: "elman_tensor",
     _abi.LmScore: "elman_lm_score",
     _abi.Sampler: "elman_sampler",
     _abi.TrainDesc: "elman_train_desc",
@@ -49,6 +51,7 @@ ENUMS = (
     ("ELMAN_NORMALIZE_", _abi.NORMALIZES),
     ("ELMAN_", _abi.SAMPLINGS),
     ("ELMAN_NONFINITE_", _abi.NONFINITES),
+    ("ELMAN_DECODE_", _abi.DECODES),
     ("", _abi.STATUSES),
 )
 

@@ -74,6 +74,19 @@ static inline void forged_head(forged *f, const forged_entry *e)
     forged_number(f, 0, 2);
 }
 
+/* The end of an archive, whose directory begins at from. */
+static inline void forged_end(forged *f, size_t from, int count)
+{
+    const size_t size = f->size - from;
+    forged_text(f, "PK\5\6");
+    forged_number(f, 0, 4);
+    forged_number(f, (uint64_t)count, 2);
+    forged_number(f, (uint64_t)count, 2);
+    forged_number(f, size, 4);
+    forged_number(f, from, 4);
+    forged_number(f, 0, 2);
+}
+
 /* At most 16 entries. */
 static inline void forged_zip(forged *f, const forged_entry *entries, int count)
 {
@@ -94,14 +107,56 @@ static inline void forged_zip(forged *f, const forged_entry *entries, int count)
         forged_number(f, at[i], 4);
         forged_text(f, entries[i].name);
     }
-    const size_t size = f->size - from;
-    forged_text(f, "PK\5\6");
-    forged_number(f, 0, 4);
-    forged_number(f, (uint64_t)count, 2);
-    forged_number(f, (uint64_t)count, 2);
-    forged_number(f, size, 4);
-    forged_number(f, from, 4);
-    forged_number(f, 0, 2);
+    forged_end(f, from, count);
+}
+
+/* The same as PyTorch writes it: sizes stand behind the data and not before
+ * them, and data begin at multiples of 64, a field called FB filling up to
+ * there. */
+static inline void forged_zip_aligned(forged *f, const forged_entry *entries,
+                                      int count)
+{
+    enum { FLAGS = 0x0808, HEAD = 30, FIELD = 4 };
+    size_t at[16];
+    for (int i = 0; i < count; ++i) {
+        const forged_entry *const e = &entries[i];
+        const uint32_t crc = forged_crc32(e->bytes, e->size);
+        at[i] = f->size;
+        const size_t data = f->size + HEAD + strlen(e->name) + FIELD;
+        const size_t padding = (64 - data % 64) % 64;
+        forged_text(f, "PK\3\4");
+        forged_number(f, 20, 2);
+        forged_number(f, FLAGS, 2);
+        forged_number(f, 0, 18);
+        forged_number(f, strlen(e->name), 2);
+        forged_number(f, FIELD + padding, 2);
+        forged_text(f, e->name);
+        forged_text(f, "FB");
+        forged_number(f, padding, 2);
+        for (size_t k = 0; k < padding; ++k)
+            forged_text(f, "Z");
+        forged_add(f, e->bytes, e->size);
+        forged_text(f, "PK\7\10");
+        forged_number(f, crc, 4);
+        forged_number(f, e->size, 4);
+        forged_number(f, e->size, 4);
+    }
+    const size_t from = f->size;
+    for (int i = 0; i < count; ++i) {
+        forged_text(f, "PK\1\2");
+        forged_number(f, 20, 2);
+        forged_number(f, 20, 2);
+        forged_number(f, FLAGS, 2);
+        forged_number(f, 0, 6);
+        forged_number(f, forged_crc32(entries[i].bytes, entries[i].size), 4);
+        forged_number(f, entries[i].size, 4);
+        forged_number(f, entries[i].size, 4);
+        forged_number(f, strlen(entries[i].name), 2);
+        forged_number(f, 0, 12);
+        forged_number(f, at[i], 4);
+        forged_text(f, entries[i].name);
+    }
+    forged_end(f, from, count);
 }
 
 /* What torch.save writes, of a pickle and one storage, "0". */

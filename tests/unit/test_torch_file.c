@@ -416,6 +416,39 @@ static void test_containers(void **state)
     }
 }
 
+/* What PyTorch 2.7 and later put beside the tensors. */
+static void test_newer(void **state)
+{
+    static const float two[2] = {1, 2};
+    static const unsigned char turned[8] = {0x3f, 0x80, 0, 0, 0x40, 0, 0, 0};
+    elman_tensors *out;
+    (void)state;
+    if (without_libzip())
+        skip();
+    for (int big = 0; big < 2; ++big) {
+        pickle.size = 0;
+        pickle_dict(&pickle, &weight, 1);
+        const forged_entry entries[] = {
+            {"net/data.pkl", pickle.bytes, pickle.size},
+            {"net/.format_version", "1", 1},
+            {"net/.storage_alignment", "64", 2},
+            {"net/byteorder", big ? "big" : "little", big ? 3 : 6},
+            {"net/data/0", big ? (const void *)turned : two, sizeof two},
+            {"net/version", "3\n", 2},
+            {"net/.data/serialization_id", "0636924217311110", 16}};
+        trying("newer files, %s-endian", big ? "big" : "little");
+        file.size = 0;
+        forged_zip_aligned(&file, entries, 7);
+        assert_false(file.full);
+        must(el_torch_parse(test_context(), "FILE", file.bytes, file.size,
+                            &out));
+        assert_int_equal(el_tensors_count(out), 1);
+        expect_same("numbers", ELMAN_F32, el_tensors_at(out, 0)->data, two, 2);
+        el_tensors_free(out);
+    }
+    assert_int_equal(test_live, 0);
+}
+
 static void test_memory(void **state)
 {
     static const float two[2] = {1, 2};
@@ -444,7 +477,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strides),    cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_names),      cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_containers), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_containers), cmocka_unit_test(test_newer),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
