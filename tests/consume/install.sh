@@ -34,7 +34,7 @@ list dest/opt/e | cmp - files || fail 'DESTDIR has other files'
         echo "$lib/$file"
     done
     echo share/man/man1/elman.1
-    for command in bench convert eval info run sample train; do
+    for command in bench convert eval info probe run sample train; do
         echo "share/man/man1/elman-$command.1"
     done
     [ ! -e "$ELMAN_BUILD/libelman-mpi.so" ] ||
