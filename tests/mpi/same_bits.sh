@@ -54,6 +54,17 @@ done
 expect 0 "$ELMAN" train book.txt -o again --quiet --resume c.2
 same again whole
 
+# ---- Ranks on unlike machines: another cpu level, other threads.
+cat >unlike.sh <<'S'
+if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then
+    exec "$@" --isa c --threads 3
+fi
+exec "$@" --threads 1
+S
+# shellcheck disable=SC2086
+expect 0 ranks 2 sh unlike.sh "$ELMAN" train book.txt -o m $options
+same m whole
+
 # ---- From stdin, which rank 0 alone has, and to stdout.
 # shellcheck disable=SC2086
 ranks 2 "$ELMAN" train - -o - $options <book.txt >again 2>err ||
