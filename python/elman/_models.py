@@ -80,7 +80,8 @@ class Network:
         desc = _abi.NetworkDesc()
         lib.elman_network_describe(handle.pointer, byref(desc))
         rnn = desc.rnn
-        self.dtype = dtype_of(rnn.dtype)
+        # Arrays of what computes in fewer bits are of float32.
+        self.dtype = dtype_of(int(rnn.dtype == _abi.DTYPES.index("f64")))
         self.cell = _abi.CELLS[rnn.cell]
         self.input_size: int = rnn.input
         self.hidden_size: int = rnn.hidden
@@ -196,8 +197,9 @@ class Network:
         c0 = self._row("c_0", c0, (rows, batch, hidden))
         if lengths is not None:
             lengths = shaped("lengths", lengths, np.int64, (batch,))
-        lead = (batch, steps) if batch_first else (steps, batch)
-        lead = lead if self.decode == "all" else (batch,)
+        lead: Tuple[int, ...] = (batch,)
+        if self.decode == "all":
+            lead = (batch, steps) if batch_first else (steps, batch)
         y = np.empty((*lead, self.output_size), self.dtype)
         h_n = np.empty((rows, batch, out), self.dtype)
         c_n = np.empty((rows, batch, hidden), self.dtype) if lstm else None
