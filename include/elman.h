@@ -1272,8 +1272,8 @@ typedef struct elman_c_desc {
 
 /* Writes path, which ends in ".c", and the header, with ".h" in its place; each
  * whole or not at all, as elman_lm_save.  Of lm and network one is NULL.
- * ELMAN_EUNSUPPORTED: it is of float64, or of two directions; a weight is not
- * finite. */
+ * ELMAN_EUNSUPPORTED: it is of float64 or bfloat16, or of two directions; a
+ * weight is not finite. */
 ELMAN_API elman_status elman_c_write(const elman_lm *lm,
                                      const elman_network *network,
                                      const elman_c_desc *desc,

@@ -18,11 +18,28 @@ _Static_assert(sizeof(tile_config) == 64, "LDTILECFG reads 64 bytes");
 #ifndef EL_TILES_IN_C
 #include <immintrin.h>
 
-#define TILES_BEGIN(config) _tile_loadconfig(config)
+/* Not every compiler knows that these read memory: what has been stored there
+ * must have been stored before (gcc 12's are assembler that does not say so).
+ */
+#define TILES_MEMORY(from) __asm__ volatile("" : : "r"(from) : "memory")
+
+#define TILES_BEGIN(config)                                                    \
+    do {                                                                       \
+        TILES_MEMORY(config);                                                  \
+        _tile_loadconfig(config);                                              \
+    } while (0)
 #define TILES_END() _tile_release()
 #define TILE_ZERO(t) _tile_zero(t)
-#define TILE_LOAD(t, from, stride) _tile_loadd(t, from, stride)
-#define TILE_STORE(t, to, stride) _tile_stored(t, to, stride)
+#define TILE_LOAD(t, from, stride)                                             \
+    do {                                                                       \
+        TILES_MEMORY(from);                                                    \
+        _tile_loadd(t, from, stride);                                          \
+    } while (0)
+#define TILE_STORE(t, to, stride)                                              \
+    do {                                                                       \
+        _tile_stored(t, to, stride);                                           \
+        TILES_MEMORY(to);                                                      \
+    } while (0)
 #define TILE_DOT(c, a, b) _tile_dpbf16ps(c, a, b)
 
 #else
