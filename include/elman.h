@@ -159,6 +159,9 @@ typedef enum elman_dtype {
     ELMAN_BF16 = 5, /* of networks, never in files: all numbers are float, as of
                      * ELMAN_F32, but products take their operands rounded to
                      * bfloat16 (docs/arithmetic.md) */
+    ELMAN_INT8 = 6, /* of networks that only infer: numbers are float, and
+                     * weights integers of a byte times a float for each row */
+    ELMAN_I8 = 7,   /* in files only */
 } elman_dtype;
 
 /* Bytes of one element; 0 for no dtype. */

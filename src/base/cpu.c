@@ -81,6 +81,27 @@ bool el_cpu_amx(void)
 #endif
 }
 
+bool el_cpu_avx_vnni(void)
+{
+#if EL_ARCH_X86
+    unsigned eax, edx;
+    return el_cpu_level() >= EL_LEVEL_AVX2 && leaf7(1, &eax, &edx) &&
+           (eax & 1u << 4);
+#else
+    return false;
+#endif
+}
+
+bool el_cpu_avx512_vnni(void)
+{
+#if EL_ARCH_X86
+    return el_cpu_level() >= EL_LEVEL_AVX512 &&
+           __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
+}
+
 int el_level_by_name(const char *name)
 {
     for (int level = 0; level < EL_LEVEL_COUNT; ++level)

@@ -49,6 +49,9 @@ bool el_cpu_bf16_dot(void);
 /* Level avx512 with AMX's tiles of bfloat16, after asking the system for leave
  * to use them. */
 bool el_cpu_amx(void);
+/* Sums of products of bytes in one instruction, at level avx2 and at avx512. */
+bool el_cpu_avx_vnni(void);
+bool el_cpu_avx512_vnni(void);
 /* The processor's name for people; "" if unknown. */
 void el_cpu_name(char *name, size_t size);
 int el_cpu_cores(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* dispatch.c - reference first, then one overlay per level. */
 #include "bf16.h"
+#include "int8.h"
 #include "../base/cpu.h"
 
 #include <pthread.h>
@@ -8,6 +9,7 @@
 static el_kernels f32[EL_LEVEL_COUNT];
 static el_kernels bf16[EL_LEVEL_COUNT];
 static el_kernels f64;
+static el_kernels int8[EL_LEVEL_COUNT];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* Products of bfloat16 by the best that this machine has, if what it gives is
@@ -30,6 +32,22 @@ static void fill_bf16(int level)
         if (el_bf16_agrees(&better))
             *table = better;
     }
+/* Float32's tables are filled. */
+static void fill_int8(int level)
+{
+    el_kernels *const table = &int8[level];
+    *table = f32[level];
+    el_kernels_int8_c(table);
+#if EL_ARCH_X86
+    if (level >= EL_LEVEL_AVX2)
+        el_kernels_int8_avx2(table);
+    if (level >= EL_LEVEL_AVX2 && el_cpu_avx_vnni())
+        el_kernels_int8_avxvnni(table);
+    if (level >= EL_LEVEL_AVX512 && el_cpu_avx512_vnni())
+        el_kernels_int8_avx512vnni(table);
+#elif EL_ARCH_ARM64
+    if (level >= EL_LEVEL_NEON)
+        el_kernels_int8_neon(table);
 #endif
 }
 
@@ -48,6 +66,7 @@ static void fill(void)
             el_kernels_neon(&f32[level]);
 #endif
         fill_bf16(level);
+        fill_int8(level);
     }
 }
 
@@ -67,4 +86,10 @@ const el_kernels *el_kernels_f64(void)
 {
     pthread_once(&once, fill);
     return &f64;
+}
+
+const el_kernels *el_kernels_int8(int level)
+{
+    pthread_once(&once, fill);
+    return &int8[level];
 }

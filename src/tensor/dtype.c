@@ -11,8 +11,10 @@ size_t el_dtype_size(elman_dtype dtype)
     case ELMAN_F32:
     case ELMAN_I32:
     case ELMAN_BF16:
+    case ELMAN_INT8:
         return 4;
     case ELMAN_U8:
+    case ELMAN_I8:
         return 1;
     }
     return 0;
