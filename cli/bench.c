@@ -29,7 +29,7 @@ typedef struct bench_options {
 static const option table[] = {
     {OPTION_TEXT, 0, "workload", AT(workload), "NAME",
      .help = "only this one (default: all but `lengths`)"},
-    {OPTION_CHOICE, 0, "dtype", AT(dtype), .choices = DTYPE_CHOICES,
+    {OPTION_CHOICE, 0, "dtype", AT(dtype), .choices = DTYPE_CHOICES "|int8",
      .initial = "f32", .help = "arithmetic"},
     {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
      .help = "threads (default: all cores)"},
@@ -372,6 +372,12 @@ static int unknown_workload(const char *name)
                           name, names);
 }
 
+/* Weights of a byte are for inference. */
+static int can_run(const bench_options *o, purpose aim)
+{
+    return aim != TRAIN || dtype_chosen(o->dtype) != ELMAN_INT8;
+}
+
 static int bench_all(elman_context *context, const bench_options *o)
 {
     elman_machine machine = ELMAN_MACHINE;
@@ -383,12 +389,14 @@ static int bench_all(elman_context *context, const bench_options *o)
         return complain_library();
     print_head(o, &machine, ceiling);
     for (int i = 0; i < WORKLOADS && status == DONE; i++)
-        if (o->workload == NULL || strcmp(o->workload, workloads[i].name) == 0)
+        if (o->workload == NULL
+                ? can_run(o, workloads[i].purpose)
+                : strcmp(o->workload, workloads[i].name) == 0)
             status =
                 bench_one(context, o, &workloads[i], machine.threads, ceiling);
     const bench_print p = {o->tsv, dtype_chosen(o->dtype), machine.threads,
                            ceiling};
-    if (status == DONE)
+    if (status == DONE && can_run(o, TRAIN))
         status = bench_lm(context, &p, o->workload);
     if (status == DONE && o->workload != NULL &&
         strcmp(o->workload, lengths) == 0)
@@ -396,11 +404,15 @@ static int bench_all(elman_context *context, const bench_options *o)
     return status;
 }
 
-static int is_known(const char *name)
+/* Whether there is such a workload, and what it is for. */
+static int is_known(const char *name, purpose *aim)
 {
+    *aim = TRAIN;
     for (int i = 0; i < WORKLOADS; i++)
-        if (strcmp(name, workloads[i].name) == 0)
+        if (strcmp(name, workloads[i].name) == 0) {
+            *aim = workloads[i].purpose;
             return 1;
+        }
     for (int i = 0; bench_lm_name(i) != NULL; i++)
         if (strcmp(name, bench_lm_name(i)) == 0)
             return 1;
@@ -416,8 +428,13 @@ int cmd_bench(int argc, char **argv)
 
     if (status != OPTIONS_READ)
         return status;
-    if (options.workload != NULL && !is_known(options.workload))
+    purpose aim = STEP;
+    if (options.workload != NULL && !is_known(options.workload, &aim))
         status = unknown_workload(options.workload);
+    else if (!can_run(&options, aim))
+        status = complain_usage("bench",
+                                "--dtype int8 is for inference, and %s trains",
+                                options.workload);
     else
         status = context_open(options.threads, options.isa, &context);
     if (status == DONE)

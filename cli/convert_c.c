@@ -93,6 +93,10 @@ static double number_at(const elman_tensor *t, int64_t i)
         return ((const int32_t *)t->data)[i];
     case ELMAN_U8:
         return ((const uint8_t *)t->data)[i];
+    case ELMAN_I8:
+        return ((const int8_t *)t->data)[i];
+    case ELMAN_INT8:
+        break; /* of models */
     }
     return 0;
 }

@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-static const elman_dtype dtypes[] = {ELMAN_F32, ELMAN_F64, ELMAN_BF16};
-static const char *const names[] = {"f32", "f64", "bf16"};
+static const elman_dtype dtypes[] = {ELMAN_F32, ELMAN_F64, ELMAN_BF16,
+                                    ELMAN_INT8};
+static const char *const names[] = {"f32", "f64", "bf16", "int8"};
 enum { DTYPES = sizeof dtypes / sizeof *dtypes };
 
 elman_dtype dtype_chosen(int choice)

@@ -3,7 +3,7 @@
 #include "../base/cpu.h"
 #include "../base/random.h"
 #include "../base/team.h"
-#include "../kernels/kernels.h"
+#include "../kernels/int8.h"
 #include "check.h"
 
 #include <stdio.h>
@@ -80,6 +80,7 @@ elman_status elman_context_create(const elman_context_desc *desc,
     first.f32 = el_kernels_f32(first.level);
     first.bf16 = el_kernels_bf16(first.level);
     first.f64 = el_kernels_f64();
+    first.int8 = el_kernels_int8(first.level);
 
     int threads = d.threads < 0 ? el_cpu_cores() : d.threads;
     if (d.executor.run)

@@ -45,12 +45,12 @@ static elman_status check_desc(const elman_network_desc *desc,
     if (!s && d->rnn.struct_size != sizeof d->rnn)
         s = el_fail(ELMAN_EINVAL, "struct_size of elman_rnn_desc is not set "
                                   "(begin with ELMAN_NETWORK_DESC)");
+    d->rnn.inference_only = 1;
     if (!s)
         s = el_check_rnn_desc(&d->rnn);
     if (s)
         return s;
     EL_REQUIRE(!d->rnn.single, "single is set (a network has layers)");
-    d->rnn.inference_only = 1;
     return check_around(d);
 }
 

@@ -57,8 +57,12 @@ elman_status el_check_rnn_desc(elman_rnn_desc *d)
     d->layers = d->layers == 0 ? 1 : d->layers;
     if (s)
         return s;
-    EL_REQUIRE(el_dtype_computes(d->dtype),
-               "dtype is %d (ELMAN_F32, ELMAN_F64 or ELMAN_BF16)", d->dtype);
+    EL_REQUIRE(el_dtype_infers(d->dtype),
+               "dtype is %d (ELMAN_F32, ELMAN_F64, ELMAN_BF16 or ELMAN_INT8)",
+               d->dtype);
+    EL_REQUIRE(d->dtype != ELMAN_INT8 || d->inference_only,
+               "dtype is ELMAN_INT8 (weights of a byte are for inference: set "
+               "inference_only)");
     EL_REQUIRE(d->input >= 0 && d->input < most_size,
                "input is %lld (0 or more, below 2^31)", (long long)d->input);
     EL_REQUIRE(d->hidden >= 1 && d->hidden < most_size,

@@ -16,6 +16,7 @@ struct elman_context {
     const struct el_kernels *f32; /* of the level in use */
     const struct el_kernels *bf16;
     const struct el_kernels *f64; /* always the reference */
+    const struct el_kernels *int8;
     int level;                    /* of enum el_level, in cpu.h */
     char levels[64];              /* all that this machine has */
     char cpu[64];
@@ -27,6 +28,7 @@ el_context_kernels(const elman_context *context, elman_dtype dtype)
 {
     return dtype == ELMAN_F64    ? context->f64
            : dtype == ELMAN_BF16 ? context->bf16
+           : dtype == ELMAN_INT8 ? context->int8
                                  : context->f32;
 }
 

@@ -9,6 +9,10 @@
 /* Some rows of one step, states by rank. */
 typedef struct el_step {
     int64_t rows;
+    bool apart;    /* gates (the Elman cell: h) do not yet hold x W_ih' + b: the
+                    * step makes that as well, of */
+    const void *x; /* [rows,I], */
+    int64_t ldx;   /* so far apart */
     const void *h0; /* [rows,P], the states before the step, */
     int64_t ldh0;   /* so far apart */
     const void *c0; /* [rows,H] */
@@ -59,11 +63,13 @@ typedef struct el_cell_ops {
 extern const el_cell_ops el_elman_ops, el_lstm_ops, el_gru_ops,
     el_gru_before_ops;
 
-/* Columns [u0,u1) of each of the first `gates` gates: c goes on from what
- * stands in it with a [rows,P] times the packed w. */
-void el_gates_product(const el_layer *layer, int64_t rows, const void *a,
-                      int64_t lda, const void *w, void *c, int64_t ldc,
-                      int gates, int64_t u0, int64_t u1);
+/* Columns [u0,u1) of each of the first `gates` gates, of rows [r0,r1) of a step:
+ * they go on from what stands in them with h0 W_hh'.  What is to come from x
+ * comes before, for all gates. */
+void el_gates_product(const el_layer *layer, const el_step *step, int gates,
+                      int64_t r0, int64_t r1, int64_t u0, int64_t u1);
+/* Operations of a step whose products with W_hh are of so many gates. */
+double el_step_work(const el_layer *layer, const el_step *step, int gates);
 
 /* dh [rows,P] = init + a [rows,k] times the packed w; init may be dh. */
 void el_state_product(const el_layer *layer, int64_t rows, const void *a,

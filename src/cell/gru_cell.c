@@ -63,16 +63,6 @@ static void *back_rec_n(const el_layer *layer)
     return (char *)layer->back_rec + el_packed_bytes(layer->k, H, 2 * H);
 }
 
-/* r and z: sums of x and h */
-static void reset_and_update(const el_layer *layer, const el_step *s,
-                             int64_t r0, int64_t r1, int64_t u0, int64_t u1)
-{
-    const el_kernels *const k = layer->k;
-    const int64_t ld = el_layer_gate_row(layer);
-    el_gates_product(layer, r1 - r0, el_at(k, s->h0, r0 * s->ldh0), s->ldh0,
-                     layer->rec, el_at(k, s->gates, r0 * ld), ld, 2, u0, u1);
-}
-
 /* dh_t = dy_t + what came past the products + [da_r da_z] of t+1 times W_hh;
  * then, with `all`, + da_q W_hn */
 static void arrive(const el_layer *layer, const el_step_back *b, bool all,
@@ -117,7 +107,7 @@ static void after_block(void *arg, int64_t r0, int64_t r1, int64_t u0,
     const el_layer *const layer = p->layer;
     const el_kernels *const k = layer->k;
     const int64_t H = layer->hidden, ld = el_layer_gate_row(layer);
-    reset_and_update(layer, p->s, r0, r1, u0, u1);
+    el_gates_product(layer, p->s, 2, r0, r1, u0, u1);
     k->gemm(
         &(el_gemm){.m = r1 - r0,
                    .n = u1 - u0,
@@ -135,7 +125,7 @@ static void after_block(void *arg, int64_t r0, int64_t r1, int64_t u0,
 static void after(const el_layer *layer, const el_step *s)
 {
     pass p = {.layer = layer, .s = s};
-    el_blocks(layer->context, work(layer, s->rows, 3), s->rows, layer->hidden,
+    el_blocks(layer->context, el_step_work(layer, s, 3), s->rows, layer->hidden,
               after_block, &p);
 }
 
@@ -170,7 +160,7 @@ static void reset_block(void *arg, int64_t r0, int64_t r1, int64_t u0,
                         int64_t u1)
 {
     const pass *const p = arg;
-    reset_and_update(p->layer, p->s, r0, r1, u0, u1);
+    el_gates_product(p->layer, p->s, 2, r0, r1, u0, u1);
     const el_gates g = gates_at(p->layer, p->s, r0, r1, u0, u1);
     p->layer->k->gru_reset(&g);
 }
@@ -201,7 +191,7 @@ static void mix_block(void *arg, int64_t r0, int64_t r1, int64_t u0, int64_t u1)
 static void before(const el_layer *layer, const el_step *s)
 {
     pass p = {.layer = layer, .s = s};
-    el_blocks(layer->context, work(layer, s->rows, 2), s->rows, layer->hidden,
+    el_blocks(layer->context, el_step_work(layer, s, 2), s->rows, layer->hidden,
               reset_block, &p);
     el_blocks(layer->context, work(layer, s->rows, 1), s->rows, layer->hidden,
               mix_block, &p);

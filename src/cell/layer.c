@@ -233,26 +233,60 @@ void el_layer_pack(el_layer *layer, const void *weights)
 
 /* ---- Products that cells share --------------------------------------------*/
 
-void el_gates_product(const el_layer *layer, int64_t rows, const void *a,
-                      int64_t lda, const void *w, void *c, int64_t ldc,
-                      int gates, int64_t u0, int64_t u1)
+/* g, whose k and operands are set, for columns [u0,u1) of so many gates; c
+ * begins with the first of them, and init, where it is one row, too. */
+static void gates_product(const el_layer *layer, el_gemm g, int gates,
+                          int64_t u0, int64_t u1)
 {
     const el_kernels *const k = layer->k;
-    const int64_t P = layer->out, padded = layer->padded;
     const bool whole = u0 == 0 && u1 == layer->hidden;
-    for (int g = 0; g < (whole ? 1 : gates); ++g) {
-        const int64_t column = g * padded + u0;
-        k->gemm(&(el_gemm){.m = rows,
-                           .n = whole ? gates * padded : u1 - u0,
-                           .k = P,
-                           .a = a,
-                           .lda = lda,
-                           .w = el_packed_at(k, w, column, P),
-                           .init = el_at(k, c, column),
-                           .ldi = ldc,
-                           .c = el_at(k, c, column),
-                           .ldc = ldc});
+    const el_gemm all = g;
+    g.n = whole ? gates * layer->padded : u1 - u0;
+    for (int i = 0; i < (whole ? 1 : gates); ++i) {
+        const int64_t column = i * layer->padded + u0;
+        g.w = el_packed_at(k, all.w, column, g.k);
+        g.init = all.init ? el_at(k, all.init, column) : NULL;
+        g.c = el_at(k, all.c, column);
+        k->gemm(&g);
     }
+}
+
+void el_gates_product(const el_layer *layer, const el_step *s, int gates,
+                      int64_t r0, int64_t r1, int64_t u0, int64_t u1)
+{
+    const el_kernels *const k = layer->k;
+    const int64_t ld = el_layer_gate_row(layer);
+    void *const c = el_at(k, s->gates, r0 * ld);
+    if (s->apart)
+        gates_product(layer,
+                      (el_gemm){.m = r1 - r0,
+                                .k = layer->input,
+                                .a = s->x ? el_at(k, s->x, r0 * s->ldx) : NULL,
+                                .lda = s->ldx,
+                                .w = layer->in,
+                                .init = layer->bias,
+                                .c = c,
+                                .ldc = ld},
+                      layer->ops->gates, u0, u1);
+    gates_product(layer,
+                  (el_gemm){.m = r1 - r0,
+                            .k = layer->out,
+                            .a = el_at(k, s->h0, r0 * s->ldh0),
+                            .lda = s->ldh0,
+                            .w = layer->rec,
+                            .init = c,
+                            .ldi = ld,
+                            .c = c,
+                            .ldc = ld},
+                  gates, u0, u1);
+}
+
+double el_step_work(const el_layer *layer, const el_step *s, int gates)
+{
+    const double wide = (double)(s->rows * layer->hidden);
+    const double input =
+        s->apart ? layer->ops->gates * (double)layer->input : 0;
+    return 2 * wide * (gates * (double)(layer->out + 16) + input);
 }
 
 void el_state_product(const el_layer *layer, int64_t rows, const void *a,

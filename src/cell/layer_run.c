@@ -197,19 +197,23 @@ void el_layer_step(const el_layer *layer, int64_t batch, const el_input *input,
                    const el_one_step *one)
 {
     const el_run run = {.steps = 1, .batch = batch};
-    const el_step s = {.rows = batch,
-                       .h0 = one->h0,
-                       .ldh0 = layer->out,
-                       .c0 = one->c0,
-                       .h = one->h,
-                       .ldh = layer->out,
-                       .c = one->c,
-                       .gates = one->gates,
-                       .m = one->m};
+    el_step s = {.rows = batch,
+                 .x = input->x.p,
+                 .ldx = input->x.ld,
+                 .h0 = one->h0,
+                 .ldh0 = layer->out,
+                 .c0 = one->c0,
+                 .h = one->h,
+                 .ldh = layer->out,
+                 .c = one->c,
+                 .gates = one->gates,
+                 .m = one->m};
     const bool gates = layer->ops->slots > 0;
-    project(layer, run, input, NULL, gates ? s.gates : s.h,
-            gates ? el_layer_gate_row(layer) : layer->out,
-            layer->recurrent ? EL_PLAIN : phi(layer));
+    s.apart = layer->recurrent && layer->slots == 0;
+    if (!s.apart)
+        project(layer, run, input, NULL, gates ? s.gates : s.h,
+                gates ? el_layer_gate_row(layer) : layer->out,
+                layer->recurrent ? EL_PLAIN : phi(layer));
     if (layer->recurrent)
         layer->ops->forward(layer, &s);
 }

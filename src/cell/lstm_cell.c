@@ -42,9 +42,7 @@ static void forward_block(void *arg, int64_t r0, int64_t r1, int64_t u0,
     const el_layer *const layer = p->layer;
     const el_kernels *const k = layer->k;
     const el_step *const s = p->s;
-    const int64_t ld = el_layer_gate_row(layer);
-    el_gates_product(layer, r1 - r0, el_at(k, s->h0, r0 * s->ldh0), s->ldh0,
-                     layer->rec, el_at(k, s->gates, r0 * ld), ld, 4, u0, u1);
+    el_gates_product(layer, s, 4, r0, r1, u0, u1);
     el_gates g = gates_at(layer, s, r0, r1, u0, u1);
     g.ldh = layer->proj ? layer->hidden : s->ldh;
     g.h = el_at(k, layer->proj ? s->m : s->h, r0 * g.ldh + u0);
@@ -55,8 +53,8 @@ static void forward(const el_layer *layer, const el_step *s)
 {
     const int64_t H = layer->hidden, P = layer->out;
     pass p = {.layer = layer, .s = s};
-    el_blocks(layer->context, 8.0 * (double)(s->rows * H) * (double)(P + 16),
-              s->rows, H, forward_block, &p);
+    el_blocks(layer->context, el_step_work(layer, s, 4), s->rows, H,
+              forward_block, &p);
     if (layer->proj)
         el_product(layer->context, layer->k,
                    &(el_gemm){.m = s->rows,

@@ -32,7 +32,9 @@ static void fill_bf16(int level)
         if (el_bf16_agrees(&better))
             *table = better;
     }
-/* Float32's tables are filled. */
+#endif
+}
+
 static void fill_int8(int level)
 {
     el_kernels *const table = &int8[level];

@@ -10,16 +10,22 @@
 /* Bytes of one element; 0 for no dtype. */
 size_t el_dtype_size(elman_dtype dtype);
 
-/* What networks compute in. */
+/* What networks, and all that trains them, compute in. */
 static inline bool el_dtype_computes(elman_dtype dtype)
 {
     return dtype == ELMAN_F32 || dtype == ELMAN_F64 || dtype == ELMAN_BF16;
 }
 
-/* What their numbers are in memory and in files. */
+/* And what those do that only infer. */
+static inline bool el_dtype_infers(elman_dtype dtype)
+{
+    return el_dtype_computes(dtype) || dtype == ELMAN_INT8;
+}
+
+/* What their numbers are in memory and, but for weights of a byte, in files. */
 static inline elman_dtype el_dtype_stored(elman_dtype dtype)
 {
-    return dtype == ELMAN_BF16 ? ELMAN_F32 : dtype;
+    return dtype == ELMAN_BF16 || dtype == ELMAN_INT8 ? ELMAN_F32 : dtype;
 }
 
 /* False where the result does not fit; out is then undefined. */

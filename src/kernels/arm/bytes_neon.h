@@ -20,6 +20,14 @@ V_INLINE vi vi_set(int32_t x)
 {
     return vdupq_n_s32(x);
 }
+V_INLINE vi vi_load(const int32_t *p)
+{
+    return vld1q_s32(p);
+}
+V_INLINE void vi_store(int32_t *p, vi x)
+{
+    vst1q_s32(p, x);
+}
 V_INLINE vi vi_add(vi a, vi b)
 {
     return vaddq_s32(a, b);
@@ -39,6 +47,13 @@ V_INLINE int32_t vi_sum(vi x)
 V_INLINE vf vi_float(vi x)
 {
     return vcvtq_f32_s32(x);
+}
+/* Four bytes, the same in all lanes. */
+V_INLINE vi vi_quad(const int8_t *p)
+{
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return vdupq_n_s32(four);
 }
 /* The bits of |x|, which are in the order of |x|. */
 V_INLINE vi v_magnitude(vf x)
@@ -64,11 +79,9 @@ V_INLINE vb vb_load(const uint8_t *p)
         veorq_u8(vld1q_u8(p), vdupq_n_u8(EL_INT8_EXCESS)));
 }
 /* Two products of numbers up to 127 fit into 16 bits. */
-V_INLINE vi vb_dot(vi sum, vb w, const int8_t *a)
+V_INLINE vi vb_dot(vi sum, vb w, vi a)
 {
-    int32_t four;
-    memcpy(&four, a, sizeof four);
-    const int8x16_t y = vreinterpretq_s8_s32(vdupq_n_s32(four));
+    const int8x16_t y = vreinterpretq_s8_s32(a);
     const int16x8_t low = vmull_s8(vget_low_s8(w), vget_low_s8(y));
     const int16x8_t high = vmull_high_s8(w, y);
     return vpadalq_s16(sum, vpaddq_s16(low, high));

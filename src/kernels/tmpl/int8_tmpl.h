@@ -18,7 +18,7 @@ enum {
     QUAD = 4 * EL_PANEL, /* bytes of a panel's four columns */
     ROOM = 32 * 1024,    /* bytes of rows of a, on the stack */
     ROWS_MOST = 256,
-    FAR_BYTES = 4096
+    FAR_BYTES = 1024
 };
 
 /* Rows of a as bytes, and what they are multiplied with. */
@@ -31,6 +31,7 @@ typedef struct bytes {
     int8_t *q;
     float *scale;
     int32_t *sum;
+    const uint8_t *panel; /* that is at hand */
 } bytes;
 
 /* One row; q has room for whole vectors. */
@@ -61,16 +62,12 @@ static void EL_KERNEL(quantise)(const float *a, ptrdiff_t count, int8_t *q,
     *sum = vi_sum(total);
 }
 
-V_INLINE void EL_KERNEL(bytes_tile)(const int rows, const int vectors,
-                                    const int phases, const bytes *b,
-                                    ptrdiff_t i0, ptrdiff_t j0)
+/* sums[row][column] of so many rows and vectors of columns. */
+V_INLINE void bytes_tile(const int rows, const int vectors, const int phases,
+                         const bytes *b, ptrdiff_t i0, ptrdiff_t j0,
+                         int32_t *sums)
 {
-    const el_gemm *const g = b->g;
-    const ptrdiff_t panel_bytes =
-        el_int8_quads(g->k) * QUAD + EL_PANEL * (ptrdiff_t)sizeof(float);
-    const uint8_t *const panel =
-        (const uint8_t *)g->w + j0 / EL_PANEL * panel_bytes;
-    const uint8_t *w = panel + b->first / 4 * QUAD + j0 % EL_PANEL * 4;
+    const uint8_t *w = b->panel + b->first / 4 * QUAD + j0 * 4;
     const int8_t *a = b->q + i0 * b->ld;
     vi acc[V_BYTE_ROWS][8];
 #define EACH_ROW                                                               \
@@ -85,96 +82,124 @@ V_INLINE void EL_KERNEL(bytes_tile)(const int rows, const int vectors,
         _Pragma("GCC unroll 4") for (int p = 0; p < phases; ++p)
         {
             if (vectors == PANEL_VECTORS) {
-                __builtin_prefetch(w + FAR_BYTES + p * QUAD, 0, 2);
-                __builtin_prefetch(w + FAR_BYTES + p * QUAD + 64, 0, 2);
+                __builtin_prefetch(w + FAR_BYTES + p * QUAD, 0, 3);
+                __builtin_prefetch(w + FAR_BYTES + p * QUAD + 64, 0, 3);
             }
+            vb x[8];
             EACH_VECTOR
+            x[v] = vb_load(w + p * QUAD + v * VL * 4);
+            EACH_ROW
             {
-                const vb x = vb_load(w + p * QUAD + v * VL * 4);
-                EACH_ROW
-                acc[i][p * vectors + v] = vb_dot(
-                    acc[i][p * vectors + v], x, a + i * b->ld + 4 * p);
+                const vi y = vi_quad(a + i * b->ld + 4 * p);
+                EACH_VECTOR
+                acc[i][p * vectors + v] =
+                    vb_dot(acc[i][p * vectors + v], x[v], y);
             }
         }
         w += phases * QUAD;
         a += phases * 4;
     }
-    for (; k < b->quads; ++k, w += QUAD, a += 4)
+    for (; phases > 1 && k < b->quads; ++k, w += QUAD, a += 4)
+        EACH_ROW
         EACH_VECTOR
-        {
-            const vb x = vb_load(w + v * VL * 4);
-            EACH_ROW
-            acc[i][v] = vb_dot(acc[i][v], x, a + i * b->ld);
-        }
+        acc[i][v] = vb_dot(acc[i][v], vb_load(w + v * VL * 4),
+                           vi_quad(a + i * b->ld));
     EACH_ROW
     _Pragma("GCC unroll 8") for (int v = vectors; v < vectors * phases; ++v)
         acc[i][v % vectors] = vi_add(acc[i][v % vectors], acc[i][v]);
-
-    const float *const scales =
-        (const float *)(panel + el_int8_quads(g->k) * QUAD) + j0 % EL_PANEL;
     EACH_ROW
-    {
-        const vf s = v_set(b->scale[i0 + i]);
-        const ptrdiff_t row = b->top + i0 + i;
-        float *const c = (float *)g->c + row * g->ldc + j0;
-        const float *const init =
-            b->init ? (const float *)b->init + row * b->ldi + j0 : NULL;
-        EACH_VECTOR
-        {
-            const vm m = v_tail(g->n - j0 - v * VL);
-            const vf from = init ? v_load(init + v * VL, m) : v_zero();
-            const vf u = v_mul(s, v_load_all(scales + v * VL));
-            v_store(c + v * VL, m, v_fma(vi_float(acc[i][v]), u, from));
-        }
-    }
+    EACH_VECTOR
+    vi_store(sums + i * EL_PANEL + j0 + v * VL, acc[i][v]);
 #undef EACH_ROW
 #undef EACH_VECTOR
 }
 
-#define BYTES_CASE(rows)                                                       \
-    case rows:                                                                 \
-        for (ptrdiff_t j = j0; j < j1; j += V_BYTE_VECTORS(rows) * VL)         \
-            EL_KERNEL(bytes_tile)                                              \
-            (rows, V_BYTE_VECTORS(rows), V_BYTE_PHASES(rows), b, i, j);        \
-        break;
-
-/* Columns [j0,j1) of one panel. */
-static void EL_KERNEL(bytes_rows)(ptrdiff_t rows, const bytes *b, ptrdiff_t i,
-                                  ptrdiff_t j0, ptrdiff_t j1)
+/* c = init + float(sums) (s u), of the panel whose first column is j. */
+static void EL_KERNEL(bytes_out)(const bytes *b, ptrdiff_t i0, ptrdiff_t rows,
+                                 ptrdiff_t j, const int32_t *sums)
 {
-    switch (rows) {
-        BYTES_CASE(1)
-        BYTES_CASE(2)
-        BYTES_CASE(3)
-        BYTES_CASE(4)
-        BYTES_CASE(5)
-        BYTES_CASE(6)
-#if V_BYTE_ROWS == 14
-        BYTES_CASE(7)
-        BYTES_CASE(8)
-        BYTES_CASE(9)
-        BYTES_CASE(10)
-        BYTES_CASE(11)
-        BYTES_CASE(12)
-        BYTES_CASE(13)
-        BYTES_CASE(14)
-#endif
+    const el_gemm *const g = b->g;
+    const float *const scales =
+        (const float *)(b->panel + el_int8_quads(g->k) * QUAD);
+    const ptrdiff_t columns = g->n - j < EL_PANEL ? g->n - j : EL_PANEL;
+    for (ptrdiff_t i = 0; i < rows; ++i, sums += EL_PANEL) {
+        const ptrdiff_t row = b->top + i0 + i;
+        const vf s = v_set(b->scale[i0 + i]);
+        float *const c = (float *)g->c + row * g->ldc + j;
+        const float *const init =
+            b->init ? (const float *)b->init + row * b->ldi + j : NULL;
+        for (ptrdiff_t v = 0; v < columns; v += VL) {
+            const vm m = v_tail(columns - v);
+            const vf from = init ? v_load(init + v, m) : v_zero();
+            const vf u = v_mul(s, v_load_all(scales + v));
+            v_store(c + v, m, v_fma(vi_float(vi_load(sums + v)), u, from));
+        }
     }
 }
 
+/* A function for each number of rows: with all tiles in one, compilers run out
+ * of registers. */
+#define BYTES_TILES(rows)                                                      \
+    static __attribute__((noinline)) void EL_KERNEL(bytes_##rows)(             \
+        const bytes *b, ptrdiff_t i0, ptrdiff_t columns, int32_t *sums)        \
+    {                                                                          \
+        for (ptrdiff_t j = 0; j < columns; j += V_BYTE_VECTORS(rows) * VL)     \
+            bytes_tile(rows, V_BYTE_VECTORS(rows), V_BYTE_PHASES(rows), b, i0, \
+                       j, sums);                                               \
+    }
+BYTES_TILES(1)
+BYTES_TILES(2)
+BYTES_TILES(3)
+BYTES_TILES(4)
+#if V_BYTE_ROWS >= 6
+BYTES_TILES(5)
+BYTES_TILES(6)
+#endif
+#if V_BYTE_ROWS >= 14
+BYTES_TILES(7)
+BYTES_TILES(8)
+BYTES_TILES(9)
+BYTES_TILES(10)
+BYTES_TILES(11)
+BYTES_TILES(12)
+BYTES_TILES(13)
+BYTES_TILES(14)
+#endif
+
+static void (*const EL_KERNEL(bytes_rows)[])(const bytes *b, ptrdiff_t i0,
+                                             ptrdiff_t columns,
+                                             int32_t *sums) = {
+    EL_KERNEL(bytes_1),  EL_KERNEL(bytes_2),  EL_KERNEL(bytes_3),
+    EL_KERNEL(bytes_4),
+#if V_BYTE_ROWS >= 6
+    EL_KERNEL(bytes_5),  EL_KERNEL(bytes_6),
+#endif
+#if V_BYTE_ROWS >= 14
+    EL_KERNEL(bytes_7),  EL_KERNEL(bytes_8),  EL_KERNEL(bytes_9),
+    EL_KERNEL(bytes_10), EL_KERNEL(bytes_11), EL_KERNEL(bytes_12),
+    EL_KERNEL(bytes_13), EL_KERNEL(bytes_14),
+#endif
+};
+
 /* So many rows from b->top on, which are in q: a panel stays in L1 while they
  * pass over it, in blocks of nearly equal height. */
-static void EL_KERNEL(bytes_chunk)(const bytes *b, ptrdiff_t rows)
+static void EL_KERNEL(bytes_chunk)(bytes *b, ptrdiff_t rows)
 {
+    _Alignas(64) int32_t sums[V_BYTE_ROWS * EL_PANEL];
+    const ptrdiff_t panel_bytes =
+        el_int8_quads(b->g->k) * QUAD + EL_PANEL * (ptrdiff_t)sizeof(float);
+    b->panel = b->g->w;
     for (ptrdiff_t j = 0; j < b->g->n; j += EL_PANEL) {
-        const ptrdiff_t end =
-            b->g->n - j < EL_PANEL ? b->g->n : j + EL_PANEL;
+        const ptrdiff_t columns = b->g->n - j;
         for (ptrdiff_t i = 0, some; i < rows; i += some) {
             const ptrdiff_t blocks =
                 (rows - i + V_BYTE_ROWS - 1) / V_BYTE_ROWS;
             some = (rows - i + blocks - 1) / blocks;
-            EL_KERNEL(bytes_rows)(some, b, i, j, end);
+            EL_KERNEL(bytes_rows)
+            [some - 1](b, i, columns < EL_PANEL ? columns : EL_PANEL, sums);
+            EL_KERNEL(bytes_out)(b, i, some, j, sums);
         }
+        b->panel += panel_bytes;
     }
 }
 

@@ -9,8 +9,7 @@
 #include <stdint.h>
 
 #define V_LEVEL EL_LEVEL_AVX2
-#define V_BYTE_ROWS 6
-#define V_BYTE_VECTORS(rows) ((rows) <= 3 ? 4 : 2)
+#define V_BYTE_VECTORS(rows) ((rows) == 1 ? 4 : 2)
 #define V_BYTE_PHASES(rows) ((rows) == 1 ? 2 : 1)
 
 typedef __m256i vi;
@@ -18,6 +17,14 @@ typedef __m256i vi;
 V_INLINE vi vi_set(int32_t x)
 {
     return _mm256_set1_epi32(x);
+}
+V_INLINE vi vi_load(const int32_t *p)
+{
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+V_INLINE void vi_store(int32_t *p, vi x)
+{
+    _mm256_storeu_si256((__m256i *)p, x);
 }
 V_INLINE vi vi_add(vi a, vi b)
 {
@@ -45,6 +52,13 @@ V_INLINE vf vi_float(vi x)
 {
     return _mm256_cvtepi32_ps(x);
 }
+/* Four bytes, the same in all lanes. */
+V_INLINE vi vi_quad(const int8_t *p)
+{
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return _mm256_set1_epi32(four);
+}
 /* The bits of |x|, which are in the order of |x|. */
 V_INLINE vi v_magnitude(vf x)
 {
@@ -66,6 +80,7 @@ V_INLINE void vi_store_bytes(int8_t *p, vi x)
 
 #ifdef V_VNNI
 
+#define V_BYTE_ROWS 6
 #define V_EXCESS (-EL_INT8_EXCESS) /* what a sum begins with, of the row's */
 typedef __m256i vb;
 
@@ -73,11 +88,9 @@ V_INLINE vb vb_load(const uint8_t *p)
 {
     return _mm256_loadu_si256((const __m256i *)p);
 }
-V_INLINE vi vb_dot(vi sum, vb w, const int8_t *a)
+V_INLINE vi vb_dot(vi sum, vb w, vi a)
 {
-    int32_t four;
-    memcpy(&four, a, sizeof four);
-    return _mm256_dpbusd_avx_epi32(sum, w, _mm256_set1_epi32(four));
+    return _mm256_dpbusd_avx_epi32(sum, w, a);
 }
 
 #else
@@ -85,6 +98,7 @@ V_INLINE vi vb_dot(vi sum, vb w, const int8_t *a)
 /* The one instruction there is takes bytes without a sign and bytes with one,
  * and adds pairs of products in 16 bits: |w| and a with w's sign, both 127 at
  * most, never leave those. */
+#define V_BYTE_ROWS 4
 #define V_EXCESS 0
 typedef struct vb {
     __m256i w, magnitude;
@@ -97,11 +111,9 @@ V_INLINE vb vb_load(const uint8_t *p)
                          _mm256_set1_epi8((char)EL_INT8_EXCESS));
     return (vb){w, _mm256_abs_epi8(w)};
 }
-V_INLINE vi vb_dot(vi sum, vb w, const int8_t *a)
+V_INLINE vi vb_dot(vi sum, vb w, vi a)
 {
-    int32_t four;
-    memcpy(&four, a, sizeof four);
-    const __m256i signs = _mm256_sign_epi8(_mm256_set1_epi32(four), w.w);
+    const __m256i signs = _mm256_sign_epi8(a, w.w);
     const __m256i pairs = _mm256_maddubs_epi16(w.magnitude, signs);
     return _mm256_add_epi32(
         sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));

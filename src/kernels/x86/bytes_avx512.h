@@ -21,6 +21,14 @@ V_INLINE vi vi_set(int32_t x)
 {
     return _mm512_set1_epi32(x);
 }
+V_INLINE vi vi_load(const int32_t *p)
+{
+    return _mm512_loadu_si512(p);
+}
+V_INLINE void vi_store(int32_t *p, vi x)
+{
+    _mm512_storeu_si512(p, x);
+}
 V_INLINE vi vi_add(vi a, vi b)
 {
     return _mm512_add_epi32(a, b);
@@ -40,6 +48,13 @@ V_INLINE int32_t vi_sum(vi x)
 V_INLINE vf vi_float(vi x)
 {
     return _mm512_cvtepi32_ps(x);
+}
+/* Four bytes, the same in all lanes. */
+V_INLINE vi vi_quad(const int8_t *p)
+{
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return _mm512_set1_epi32(four);
 }
 /* The bits of |x|, which are in the order of |x|. */
 V_INLINE vi v_magnitude(vf x)
@@ -61,11 +76,9 @@ V_INLINE vb vb_load(const uint8_t *p)
 {
     return _mm512_loadu_si512(p);
 }
-V_INLINE vi vb_dot(vi sum, vb w, const int8_t *a)
+V_INLINE vi vb_dot(vi sum, vb w, vi a)
 {
-    int32_t four;
-    memcpy(&four, a, sizeof four);
-    return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(four));
+    return _mm512_dpbusd_epi32(sum, w, a);
 }
 
 #endif
