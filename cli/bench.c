@@ -389,9 +389,8 @@ static int bench_all(elman_context *context, const bench_options *o)
         return complain_library();
     print_head(o, &machine, ceiling);
     for (int i = 0; i < WORKLOADS && status == DONE; i++)
-        if (o->workload == NULL
-                ? can_run(o, workloads[i].purpose)
-                : strcmp(o->workload, workloads[i].name) == 0)
+        if (o->workload == NULL ? can_run(o, workloads[i].purpose)
+                                : strcmp(o->workload, workloads[i].name) == 0)
             status =
                 bench_one(context, o, &workloads[i], machine.threads, ceiling);
     const bench_print p = {o->tsv, dtype_chosen(o->dtype), machine.threads,

@@ -48,10 +48,11 @@ static const option table[] = {
      .help = "what the weights become (default: what they are)"},
     {OPTION_CHOICE, 0, "weights", AT(weights), .choices = "float32|bfloat16|int8",
      .initial = "float32",
-     .help = "of OUT.c: fewer bits, and what that costs stands in the file"},
+     .help = "fewer bits: of OUT.c, or int8 of OUT.safetensors, which then "
+             "computes with bytes"},
     {OPTION_TEXT, 0, "measure", AT(measure), "FILE",
-     .help = "of OUT.c: where that is measured: a text for a language model, "
-             "else an .npy file of what enters"},
+     .help = "where what that costs is measured: a text for a language model, "
+             "else an .npy file of what enters; it stands in OUT.c"},
     {OPTION_TEXT, 0, "name", AT(name), "NAME",
      .help = "of OUT.c: what its names begin with (default: the file's)"},
     {OPTION_FLAG, 0, "lengths", AT(lengths),
@@ -99,15 +100,6 @@ static int read_safetensors(conversion *c)
     return s != ELMAN_OK ? complain_library() : status;
 }
 
-static int write_safetensors(const conversion *c)
-{
-    const elman_status s = c->lm != NULL
-                               ? elman_lm_save(c->lm, c->to)
-                               : elman_network_save(c->network, c->to);
-
-    return s == ELMAN_OK ? DONE : complain_library();
-}
-
 static int read_torch(conversion *c)
 {
     elman_tensors *file = NULL;
@@ -125,7 +117,7 @@ static int read_torch(conversion *c)
 static const struct format {
     const char *suffix;
     int (*read)(conversion *c);
-    int (*write)(const conversion *c);
+    int (*write)(conversion *c);
 } formats[] = {
     {".safetensors", read_safetensors, write_safetensors},
     {".pt", read_torch, NULL},
@@ -195,6 +187,18 @@ static const struct format *format_inside(const char *path)
                                                 : "stdin.safetensors");
 }
 
+/* ---- What it computes in --------------------------------------------------*/
+
+elman_dtype model_dtype(const conversion *c)
+{
+    elman_network_desc network = ELMAN_NETWORK_DESC;
+    elman_lm_desc lm = ELMAN_LM_DESC;
+
+    elman_lm_describe(c->lm, &lm);
+    elman_network_describe(c->network, &network);
+    return c->lm != NULL ? lm.dtype : network.rnn.dtype;
+}
+
 /* ---- The command ----------------------------------------------------------*/
 
 static void print_summary(const conversion *c)
@@ -232,7 +236,8 @@ static int run_convert(conversion *c, const char *in)
     int status = check_formats(in, c->to);
 
     if (status == DONE)
-        status = check_c(&c->options, format_of(c->to)->write == write_c);
+        status = check_weights(&c->options, format_of(c->to)->write == write_c,
+                               format_of(c->to)->write == write_safetensors);
     if (status == DONE)
         status = check_onnx(&c->options,
                             format_of(in) != NULL &&

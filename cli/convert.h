@@ -33,19 +33,33 @@ typedef struct conversion {
 /* Tensors by name become the network, or with --vocab the language model:
  * DONE, or FAILED with the sentence written. */
 int map_tensors(conversion *c, const elman_tensors *file);
-/* Makes the weights what --dtype says; likewise. */
+/* What the model computes in. */
+elman_dtype model_dtype(const conversion *c);
+/* Makes it what --dtype says; likewise. */
 int convert_dtype(conversion *c);
-/* Writes OUT.c and OUT.h; likewise. */
-int write_c(const conversion *c);
-/* Whether its options fit where OUT is C source, or is not: DONE, or MISUSED
- * with the sentence written. */
-int check_c(const convert_options *options, int is_c);
+/* Writes OUT.c and OUT.h, or OUT.safetensors; likewise. */
+int write_c(conversion *c);
+int write_safetensors(conversion *c);
+/* Whether the options for weights of fewer bits fit where OUT is C source, or a
+ * model file, or neither: DONE, or MISUSED with the sentence written. */
+int check_weights(const convert_options *options, int is_c, int is_model);
+
+/* The model of c with fewer bits: one of the two. */
+typedef struct rounded {
+    const conversion *c;
+    elman_lm *lm;
+    elman_network *network;
+    char said[512]; /* what that costs; "" if it was not measured */
+} rounded;
+/* Measures it on the data of --measure; likewise. */
+int measure_rounded(rounded *r);
+
 /* Makes the language model of the network and of --vocab; likewise. */
 int make_lm_of_network(conversion *c);
 /* ONNX; likewise, and whether the options fit where IN and OUT are that, or are
  * not. */
 int read_onnx(conversion *c);
-int write_onnx(const conversion *c);
+int write_onnx(conversion *c);
 int check_onnx(const convert_options *options, int from_onnx, int to_onnx);
 
 #endif

@@ -1,276 +1,127 @@
 /* SPDX-License-Identifier: MIT */
-/* convert_c.c - `elman convert`, to C source: what rounding costs is measured
- * on the data that the user names, and stands in the file. */
+/* convert_c.c - `elman convert`, to weights of fewer bits: as C source, which
+ * says what that costs, or as a model file. */
 #include "convert.h"
 
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
+#include "dtype.h"
 
 static const char *const kinds[] = {[ELMAN_C_F32] = "float32",
                                     [ELMAN_C_BFLOAT16] = "bfloat16",
                                     [ELMAN_C_INT8] = "int8"};
 
-/* The model as it is, and as the file has it. */
-typedef struct rounded {
-    const conversion *c;
-    elman_lm *lm;
-    elman_network *network;
-    char said[512];
-} rounded;
-
-static const char *base_name(const char *path)
+static void rounded_free(rounded *r)
 {
-    const char *const slash = strrchr(path, '/');
-
-    return slash != NULL ? slash + 1 : path;
+    elman_lm_destroy(&r->lm);
+    elman_network_destroy(&r->network);
 }
 
-/* ---- A language model, on a text
- * -------------------------------------------*/
-
-static elman_status bits_per_char(const elman_lm *lm, elman_text *text,
-                                  double *bits)
-{
-    elman_lm_score score = ELMAN_LM_SCORE;
-    const elman_status s =
-        elman_lm_eval(lm, text, 0, elman_text_tokens(text), &score);
-
-    *bits = score.nats / log(2) / score.chars;
-    return s;
-}
-
-static int measure_lm(rounded *r, const char *path)
-{
-    elman_text_desc desc = ELMAN_TEXT_DESC;
-    elman_text *text = NULL;
-    double before, after;
-    int status = FAILED;
-
-    desc.paths = &path;
-    desc.path_count = 1;
-    desc.vocab = elman_lm_vocab(r->c->lm);
-    if (elman_text_open(r->c->context, &desc, &text) != ELMAN_OK)
-        return complain_library();
-    if (elman_text_tokens(text) < 2)
-        complain("%s: one token is nothing to foretell (two would be)", path);
-    else if (bits_per_char(r->c->lm, text, &before) != ELMAN_OK ||
-             bits_per_char(r->lm, text, &after) != ELMAN_OK)
-        complain_library();
-    else
-        status = DONE;
-    elman_text_close(&text);
-    if (status == DONE)
-        snprintf(r->said, sizeof r->said,
-                 "Bits per character on %.200s: %.4f with float32 weights, "
-                 "%.4f with these.",
-                 base_name(path), before, after);
-    return status;
-}
-
-/* ---- A network, on numbers or tokens
- * ---------------------------------------*/
-
-/* What enters: numbers [T,B,I] or tokens [T,B]; a tensor of one dimension less
- * is one sequence. */
-typedef struct sample {
-    int64_t steps, batch, width;
-    float *x;
-    int32_t *ids;
-} sample;
-
-static double number_at(const elman_tensor *t, int64_t i)
-{
-    switch (t->dtype) {
-    case ELMAN_F32:
-    case ELMAN_BF16:
-        return (double)((const float *)t->data)[i];
-    case ELMAN_F64:
-        return ((const double *)t->data)[i];
-    case ELMAN_I64:
-        return (double)((const int64_t *)t->data)[i];
-    case ELMAN_I32:
-        return ((const int32_t *)t->data)[i];
-    case ELMAN_U8:
-        return ((const uint8_t *)t->data)[i];
-    case ELMAN_I8:
-        return ((const int8_t *)t->data)[i];
-    case ELMAN_INT8:
-        break; /* of models */
-    }
-    return 0;
-}
-
-static int take_sample(const rounded *r, const char *path,
-                       const elman_tensor *t, sample *s)
-{
-    elman_network_desc d = ELMAN_NETWORK_DESC;
-
-    elman_network_describe(r->c->network, &d);
-    const int each = d.vocab == 0;
-    if (!each && (t->dtype == ELMAN_F32 || t->dtype == ELMAN_F64))
-        return complain("%s: tokens are integers", path);
-    if ((t->rank != 1 + each && t->rank != 2 + each) || t->count == 0 ||
-        (each && t->shape[t->rank - 1] != d.rnn.input))
-        return complain(each ? "%s: its shape is not [T,I] or [T,B,I], I what "
-                               "the network takes (%lld)"
-                             : "%s: its shape is not [T] or [T,B]",
-                        path, (long long)d.rnn.input);
-    s->steps = t->shape[0];
-    s->batch = t->rank == 2 + each ? t->shape[1] : 1;
-    s->x = malloc((size_t)t->count * sizeof *s->x);
-    s->ids = malloc((size_t)t->count * sizeof *s->ids);
-    if (s->x == NULL || s->ids == NULL)
-        return complain("memory ran out");
-    for (int64_t i = 0; i < t->count; i++) {
-        const double value = number_at(t, i);
-        if (!each && !(value >= 0 && value < (double)d.vocab))
-            return complain("%s: token %lld is %g (0 to %lld)", path,
-                            (long long)i, value, (long long)d.vocab - 1);
-        s->x[i] = (float)value;
-        s->ids[i] = each ? 0 : (int32_t)value;
-    }
-    if (each) {
-        free(s->ids);
-        s->ids = NULL;
-    } else {
-        free(s->x);
-        s->x = NULL;
-    }
-    return DONE;
-}
-
-static elman_status run(const elman_network *network, const sample *s, float *y)
-{
-    elman_sequences q = ELMAN_SEQUENCES;
-    elman_network_tape *tape = NULL;
-
-    q.steps = s->steps;
-    q.batch = s->batch;
-    q.x = s->x;
-    q.ids = s->ids;
-    q.y = y;
-    elman_status status =
-        elman_network_tape_create(network, s->steps, s->batch, &tape);
-    if (status == ELMAN_OK)
-        status = elman_network_run(network, tape, &q);
-    elman_network_tape_destroy(&tape);
-    return status;
-}
-
-static void compare(rounded *r, const char *path, const float *a,
-                    const float *b, int64_t count)
-{
-    double most = 0, sum = 0, size = 0;
-
-    for (int64_t i = 0; i < count; i++) {
-        const double error = fabs((double)a[i] - (double)b[i]);
-        const double value = fabs((double)a[i]);
-        most = error > most || error != error ? error : most;
-        size = value > size ? value : size;
-        sum += error;
-    }
-    snprintf(r->said, sizeof r->said,
-             "Off the results of float32 weights on %.200s by %.3g at most and "
-             "%.3g on average; the largest result is %.3g.",
-             base_name(path), most, sum / (double)count, size);
-}
-
-static int measure_sample(rounded *r, const char *path, const sample *s)
-{
-    const int64_t width = elman_network_width(r->c->network);
-    elman_network_desc d = ELMAN_NETWORK_DESC;
-    int64_t count;
-    int status = FAILED;
-
-    elman_network_describe(r->c->network, &d);
-    if (__builtin_mul_overflow(d.decode == ELMAN_DECODE_ALL ? s->steps : 1,
-                               s->batch, &count) ||
-        __builtin_mul_overflow(count, width, &count) ||
-        (uint64_t)count > SIZE_MAX / sizeof(float) / 2)
-        return complain("memory ran out");
-    float *const a = malloc((size_t)count * sizeof *a);
-    float *const b = malloc((size_t)count * sizeof *b);
-    if (a == NULL || b == NULL)
-        complain("memory ran out");
-    else if (run(r->c->network, s, a) != ELMAN_OK ||
-             run(r->network, s, b) != ELMAN_OK)
-        complain_library();
-    else
-        status = DONE;
-    if (status == DONE)
-        compare(r, path, a, b, count);
-    free(a);
-    free(b);
-    return status;
-}
-
-static int measure_network(rounded *r, const char *path)
-{
-    sample s = {.steps = 0};
-    elman_tensors *file = NULL;
-    elman_tensor t;
-
-    if (elman_tensors_read_npy(r->c->context, path, &file) != ELMAN_OK ||
-        elman_tensors_at(file, 0, &t) != ELMAN_OK)
-        return complain_library();
-    int status = take_sample(r, path, &t, &s);
-    if (status == DONE)
-        status = measure_sample(r, path, &s);
-    free(s.x);
-    free(s.ids);
-    elman_tensors_destroy(&file);
-    return status;
-}
-
-/* ---- Writing
- * ---------------------------------------------------------------*/
-
-static int measure(rounded *r)
+static void print_said(const rounded *r)
 {
     const convert_options *const o = &r->c->options;
-    const elman_c_weights weights = (elman_c_weights)o->weights;
 
-    if (o->measure == NULL)
-        return DONE;
-    const char *const path = input_path(o->measure);
-    if (path == NULL)
-        return FAILED;
-    const elman_status s =
-        r->c->lm != NULL
-            ? elman_lm_rounded(r->c->lm, weights, &r->lm)
-            : elman_network_rounded(r->c->network, weights, &r->network);
-    if (s != ELMAN_OK)
-        return complain("%s: %s", r->c->to, elman_message());
-    return r->c->lm != NULL ? measure_lm(r, path) : measure_network(r, path);
+    if (!o->quiet && r->said[0] != '\0')
+        printf("%s: weights of %s.  %s\n", r->c->to, kinds[o->weights],
+               r->said);
 }
 
-int write_c(const conversion *c)
+/* ---- C source ------------------------------------------------------------*/
+
+static int measure_c(rounded *r)
+{
+    const conversion *const c = r->c;
+    const elman_c_weights weights = (elman_c_weights)c->options.weights;
+
+    if (c->options.measure == NULL)
+        return DONE;
+    const elman_status s =
+        c->lm != NULL ? elman_lm_rounded(c->lm, weights, &r->lm)
+                      : elman_network_rounded(c->network, weights, &r->network);
+    if (s != ELMAN_OK)
+        return complain("%s: %s", c->to, elman_message());
+    return measure_rounded(r);
+}
+
+int write_c(conversion *c)
 {
     rounded r = {.c = c};
     elman_c_desc desc = ELMAN_C_DESC;
-    int status = measure(&r);
+    int status = DONE;
 
+    if (model_dtype(c) == ELMAN_INT8)
+        status = dtype_remake(ELMAN_F32, &c->lm, &c->network);
+    if (status == DONE)
+        status = measure_c(&r);
     desc.name = c->options.name;
     desc.weights = (elman_c_weights)c->options.weights;
     desc.remark = r.said[0] != '\0' ? r.said : NULL;
     if (status == DONE &&
         elman_c_write(c->lm, c->network, &desc, c->to) != ELMAN_OK)
         status = complain_library();
-    if (status == DONE && !c->options.quiet && r.said[0] != '\0')
-        printf("%s: weights of %s.  %s\n", c->to, kinds[desc.weights], r.said);
-    elman_lm_destroy(&r.lm);
-    elman_network_destroy(&r.network);
+    if (status == DONE)
+        print_said(&r);
+    rounded_free(&r);
     return status;
 }
 
-int check_c(const convert_options *o, int is_c)
+/* ---- A model file --------------------------------------------------------*/
+
+/* The model becomes one whose weights are bytes, and what that costs is
+ * measured. */
+static int round_model(conversion *c)
 {
-    if (!is_c && (o->has_weights || o->name != NULL || o->measure != NULL))
-        return complain_usage("convert", "%s is of OUT.c alone",
-                              o->has_weights    ? "--weights"
-                              : o->name != NULL ? "--name"
-                                                : "--measure");
+    rounded r = {.c = c};
+    int status = DONE;
+
+    if (model_dtype(c) != ELMAN_F32)
+        status = dtype_remake(ELMAN_F32, &c->lm, &c->network);
+    if (status == DONE && c->options.measure != NULL) {
+        const elman_status s =
+            c->lm != NULL
+                ? elman_lm_convert(c->lm, ELMAN_INT8, &r.lm)
+                : elman_network_convert(c->network, ELMAN_INT8, &r.network);
+        status = s == ELMAN_OK ? measure_rounded(&r) : complain_library();
+    }
+    if (status == DONE)
+        print_said(&r);
+    rounded_free(&r);
+    return status == DONE ? dtype_remake(ELMAN_INT8, &c->lm, &c->network)
+                          : status;
+}
+
+int write_safetensors(conversion *c)
+{
+    const convert_options *const o = &c->options;
+    int status = DONE;
+
+    if (o->weights == ELMAN_C_INT8)
+        status = round_model(c);
+    else if (o->has_weights && model_dtype(c) == ELMAN_INT8)
+        status = dtype_remake(ELMAN_F32, &c->lm, &c->network);
+    if (status != DONE)
+        return status;
+    const elman_status s = c->lm != NULL
+                               ? elman_lm_save(c->lm, c->to)
+                               : elman_network_save(c->network, c->to);
+    return s == ELMAN_OK ? DONE : complain_library();
+}
+
+/* ---- The options ---------------------------------------------------------*/
+
+int check_weights(const convert_options *o, int is_c, int is_model)
+{
+    if (!is_c && !is_model && (o->has_weights || o->measure != NULL))
+        return complain_usage("convert", "%s is of OUT.c or OUT.safetensors",
+                              o->has_weights ? "--weights" : "--measure");
+    if (!is_c && o->name != NULL)
+        return complain_usage("convert", "--name is of OUT.c alone");
+    if (is_model && o->weights == ELMAN_C_BFLOAT16)
+        return complain_usage("convert", "--weights bfloat16 is of OUT.c alone "
+                                         "(OUT.safetensors has float32 or "
+                                         "int8)");
+    if (is_model && o->weights == ELMAN_C_INT8 && o->has_dtype && o->dtype != 0)
+        return complain_usage(
+            "convert", "--dtype %s and --weights int8 do not go together",
+            dtype_name(dtype_chosen(o->dtype)));
     if (o->measure != NULL && o->weights == ELMAN_C_F32)
         return complain_usage("convert", "--measure goes with --weights "
                                          "bfloat16 or int8 (float32 loses "

@@ -31,7 +31,7 @@ int read_onnx(conversion *c)
     return c->options.vocab == NULL ? DONE : make_lm_of_network(c);
 }
 
-int write_onnx(const conversion *c)
+int write_onnx(conversion *c)
 {
     elman_onnx_desc d = ELMAN_ONNX_DESC;
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const elman_dtype dtypes[] = {ELMAN_F32, ELMAN_F64, ELMAN_BF16,
-                                    ELMAN_INT8};
+                                     ELMAN_INT8};
 static const char *const names[] = {"f32", "f64", "bf16", "int8"};
 enum { DTYPES = sizeof dtypes / sizeof *dtypes };
 
@@ -30,7 +30,7 @@ const char *dtype_name(elman_dtype dtype)
 
 elman_dtype dtype_stored(elman_dtype dtype)
 {
-    return dtype == ELMAN_BF16 ? ELMAN_F32 : dtype;
+    return dtype == ELMAN_BF16 || dtype == ELMAN_INT8 ? ELMAN_F32 : dtype;
 }
 
 void dtype_cast(const void *from, elman_dtype from_type, void *to,
@@ -46,63 +46,43 @@ void dtype_cast(const void *from, elman_dtype from_type, void *to,
             ((float *)to)[i] = (float)((const double *)from)[i];
 }
 
-static int remake_lm(elman_context *context, elman_dtype dtype, elman_lm **lm)
+static int remake_lm(elman_dtype dtype, elman_lm **lm)
 {
     elman_lm_desc desc = ELMAN_LM_DESC;
     elman_lm *to;
 
     elman_lm_describe(*lm, &desc);
-    const elman_dtype from = desc.dtype;
-    if (from == dtype)
+    if (desc.dtype == dtype)
         return DONE;
-    desc.dtype = dtype;
-    if (elman_lm_create(context, &desc, elman_lm_vocab(*lm), &to) != ELMAN_OK)
+    if (elman_lm_convert(*lm, dtype, &to) != ELMAN_OK)
         return complain_library();
-    dtype_cast(elman_lm_weights(*lm), from, elman_lm_weights_begin(to), dtype,
-               elman_lm_parameters(to));
-    elman_lm_weights_end(to);
-    if (elman_lm_set_history(to, elman_lm_history(*lm)) != ELMAN_OK) {
-        elman_lm_destroy(&to);
-        return complain_library();
-    }
     elman_lm_destroy(lm);
     *lm = to;
     return DONE;
 }
 
-static int remake_network(elman_context *context, elman_dtype dtype,
-                          elman_network **network)
+static int remake_network(elman_dtype dtype, elman_network **network)
 {
     elman_network_desc desc = ELMAN_NETWORK_DESC;
     elman_network *to;
 
     elman_network_describe(*network, &desc);
-    const elman_dtype from = desc.rnn.dtype;
-    if (from == dtype)
+    if (desc.rnn.dtype == dtype)
         return DONE;
-    desc.rnn.dtype = dtype;
-    if (elman_network_create(context, &desc, &to) != ELMAN_OK)
+    if (elman_network_convert(*network, dtype, &to) != ELMAN_OK)
         return complain_library();
-    dtype_cast(elman_network_weights(*network), from,
-               elman_network_weights_begin(to), dtype,
-               elman_network_parameters(to));
-    elman_network_weights_end(to);
     elman_network_destroy(network);
     *network = to;
     return DONE;
 }
 
-int dtype_remake(elman_context *context, elman_dtype dtype, elman_lm **lm,
-                 elman_network **network)
+int dtype_remake(elman_dtype dtype, elman_lm **lm, elman_network **network)
 {
-    return lm != NULL && *lm != NULL ? remake_lm(context, dtype, lm)
-                                     : remake_network(context, dtype, network);
+    return lm != NULL && *lm != NULL ? remake_lm(dtype, lm)
+                                     : remake_network(dtype, network);
 }
 
-int dtype_wanted(elman_context *context, int choice, elman_lm **lm,
-                 elman_network **network)
+int dtype_wanted(int choice, elman_lm **lm, elman_network **network)
 {
-    return choice < 0
-               ? DONE
-               : dtype_remake(context, dtype_chosen(choice), lm, network);
+    return choice < 0 ? DONE : dtype_remake(dtype_chosen(choice), lm, network);
 }

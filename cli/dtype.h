@@ -22,18 +22,16 @@ void dtype_cast(const void *from, elman_dtype from_type, void *to,
 /* Makes a model of this dtype of the one that is not NULL, with its weights;
  * nothing is done where it is of that dtype.  FAILED with the sentence
  * written, and the model as it was. */
-int dtype_remake(elman_context *context, elman_dtype dtype, elman_lm **lm,
-                 elman_network **network);
+int dtype_remake(elman_dtype dtype, elman_lm **lm, elman_network **network);
 /* The same for --dtype of a command that reads a model: a place among the
  * choices, or -1 where it was not given. */
-int dtype_wanted(elman_context *context, int choice, elman_lm **lm,
-                 elman_network **network);
+int dtype_wanted(int choice, elman_lm **lm, elman_network **network);
 
 /* The row of --dtype in such a command's table. */
 #define DTYPE_OPTION(offset_)                                                  \
     {                                                                          \
         .kind = OPTION_CHOICE, .name = "dtype", .offset = (offset_),           \
-        .choices = DTYPE_CHOICES,                                              \
+        .choices = DTYPE_CHOICES "|int8",                                      \
         .help = "arithmetic (default: the model's own)"                        \
     }
 

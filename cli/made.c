@@ -267,8 +267,7 @@ int make_lm_of_network(conversion *c)
 
 int convert_dtype(conversion *c)
 {
-    return c->options.has_dtype
-               ? dtype_remake(c->context, dtype_chosen(c->options.dtype),
-                              &c->lm, &c->network)
-               : DONE;
+    return c->options.has_dtype ? dtype_remake(dtype_chosen(c->options.dtype),
+                                               &c->lm, &c->network)
+                                : DONE;
 }

@@ -86,7 +86,7 @@ static int open_model(model *m, const char *operand, int dtype)
             : elman_network_load(m->context, path, &m->network);
     if (s != ELMAN_OK)
         return complain_library();
-    if (dtype_wanted(m->context, dtype, &m->lm, &m->network) != DONE)
+    if (dtype_wanted(dtype, &m->lm, &m->network) != DONE)
         return FAILED;
     describe(m);
     return DONE;

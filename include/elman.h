@@ -688,6 +688,10 @@ ELMAN_API void elman_lm_destroy(elman_lm **lm);
 ELMAN_API elman_status elman_lm_load(elman_context *context, const char *path,
                                      elman_lm **out);
 ELMAN_API elman_status elman_lm_save(const elman_lm *lm, const char *path);
+/* A copy that computes in another dtype, its weights rounded to that; to be
+ * destroyed by the caller. */
+ELMAN_API elman_status elman_lm_convert(const elman_lm *lm, elman_dtype dtype,
+                                        elman_lm **out);
 
 ELMAN_API void elman_lm_describe(const elman_lm *lm, elman_lm_desc *out);
 ELMAN_API const elman_vocab *elman_lm_vocab(const elman_lm *lm);
@@ -894,6 +898,10 @@ ELMAN_API elman_status elman_network_load(elman_context *context,
                                           elman_network **out);
 ELMAN_API elman_status elman_network_save(const elman_network *network,
                                           const char *path);
+/* As elman_lm_convert. */
+ELMAN_API elman_status elman_network_convert(const elman_network *network,
+                                             elman_dtype dtype,
+                                             elman_network **out);
 
 /* desc as it was, with what was 0 and means something else filled in. */
 ELMAN_API void elman_network_describe(const elman_network *network,

@@ -17,8 +17,9 @@ elman_status el_check_lm_desc(elman_lm_desc *d)
                "cell is %d (one of elman_cell)", d->cell);
     EL_REQUIRE(d->activation == ELMAN_TANH || d->activation == ELMAN_RELU,
                "activation is %d (ELMAN_TANH or ELMAN_RELU)", d->activation);
-    EL_REQUIRE(el_dtype_computes(d->dtype),
-               "dtype is %d (ELMAN_F32, ELMAN_F64 or ELMAN_BF16)", d->dtype);
+    EL_REQUIRE(el_dtype_infers(d->dtype),
+               "dtype is %d (ELMAN_F32, ELMAN_F64, ELMAN_BF16 or ELMAN_INT8)",
+               d->dtype);
     EL_REQUIRE(d->hidden >= 1 && d->hidden < most_size,
                "hidden is %lld (at least 1, below 2^31)", (long long)d->hidden);
     EL_REQUIRE(d->embed >= 0 && d->embed < most_size,
@@ -109,6 +110,20 @@ elman_status elman_lm_save(const elman_lm *lm, const char *path)
     return el_lm_write(lm, NULL, NULL, 0, path, 0);
 }
 
+elman_status elman_lm_convert(const elman_lm *lm, elman_dtype dtype,
+                              elman_lm **out)
+{
+    EL_REQUIRE(out, "out is NULL");
+    *out = NULL;
+    EL_REQUIRE(lm, "lm is NULL");
+    elman_lm_desc d = lm->desc;
+    d.dtype = dtype;
+    elman_status s = el_check_lm_desc(&d);
+    if (!s)
+        EL_COMPUTE(s = el_lm_copy(lm, dtype, out));
+    return s;
+}
+
 void elman_lm_describe(const elman_lm *lm, elman_lm_desc *out)
 {
     if (lm && out)
@@ -177,6 +192,8 @@ elman_status elman_lm_tape_create(const elman_lm *lm, int64_t steps,
     EL_REQUIRE(out, "out is NULL");
     *out = NULL;
     EL_REQUIRE(lm, "lm is NULL");
+    EL_REQUIRE(lm->desc.dtype != ELMAN_INT8,
+               "the model is of ELMAN_INT8 (weights of a byte do not train)");
     EL_REQUIRE(steps >= 1 && batch >= 1,
                "steps and batch are %lld and %lld (at least 1)",
                (long long)steps, (long long)batch);

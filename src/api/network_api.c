@@ -97,6 +97,20 @@ elman_status elman_network_save(const elman_network *network, const char *path)
     return el_network_write(network, path);
 }
 
+elman_status elman_network_convert(const elman_network *network,
+                                   elman_dtype dtype, elman_network **out)
+{
+    EL_REQUIRE(out, "out is NULL");
+    *out = NULL;
+    EL_REQUIRE(network, "network is NULL");
+    elman_network_desc d = network->desc;
+    d.rnn.dtype = dtype;
+    elman_status s = el_check_rnn_desc(&d.rnn);
+    if (!s)
+        EL_COMPUTE(s = el_network_copy(network, dtype, out));
+    return s;
+}
+
 /* ---- What it is -----------------------------------------------------------*/
 
 void elman_network_describe(const elman_network *network,

@@ -175,6 +175,8 @@ void *elman_rnn_weights_begin(elman_rnn *rnn)
 
 void elman_rnn_weights_end(elman_rnn *rnn)
 {
+    if (rnn && rnn->desc.dtype == ELMAN_INT8)
+        el_views_round(&rnn->views, rnn->weights);
     if (rnn)
         EL_COMPUTE(el_stack_pack(&rnn->stack, rnn->weights));
 }

@@ -63,9 +63,9 @@ typedef struct el_cell_ops {
 extern const el_cell_ops el_elman_ops, el_lstm_ops, el_gru_ops,
     el_gru_before_ops;
 
-/* Columns [u0,u1) of each of the first `gates` gates, of rows [r0,r1) of a step:
- * they go on from what stands in them with h0 W_hh'.  What is to come from x
- * comes before, for all gates. */
+/* Columns [u0,u1) of each of the first `gates` gates, of rows [r0,r1) of a
+ * step: they go on from what stands in them with h0 W_hh'.  What is to come
+ * from x comes before, for all gates. */
 void el_gates_product(const el_layer *layer, const el_step *step, int gates,
                       int64_t r0, int64_t r1, int64_t u0, int64_t u1);
 /* Operations of a step whose products with W_hh are of so many gates. */

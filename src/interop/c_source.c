@@ -23,7 +23,9 @@ static elman_status check_dtype(const elman_network *n)
                ? ELMAN_OK
                : el_fail(ELMAN_EUNSUPPORTED,
                          "the model is of %s, and C source is of float32",
-                         n->k->dtype == ELMAN_F64 ? "float64" : "bfloat16");
+                         n->k->dtype == ELMAN_F64    ? "float64"
+                         : n->k->dtype == ELMAN_BF16 ? "bfloat16"
+                                                     : "weights of a byte");
 }
 
 elman_status el_c_rounded_network(const elman_network *network,

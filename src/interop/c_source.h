@@ -24,15 +24,11 @@ elman_status el_c_write(const elman_lm *lm, const elman_network *network,
 
 /* ---- Numbers (c_source_numbers.c) -----------------------------------------*/
 
-/* A row's values as int8 are integers in [-127, 127] times its scale.  A scale
- * has so few digits that every product is exact, and rounding a row again
- * changes nothing. */
-float el_c_scale(const float *row, int64_t count);
-int el_c_int8(float value, float scale);
 /* To nearest, ties to even, and the largest one where that would overflow. */
 uint16_t el_c_bfloat16(float value);
 float el_c_from_bfloat16(uint16_t bits);
-/* Rounds the matrices of a flat block in place, row by row. */
+/* Rounds the matrices of a flat block in place; integers of a byte are those of
+ * kernels/int8.h. */
 void el_c_round(const el_views *views, elman_c_weights to, float *weights);
 
 /* Lists of constants, so many on a line as there is room for. */

@@ -2,39 +2,10 @@
 /* c_source_numbers.c - weights of fewer bits, and constants in C. */
 #include "c_source.h"
 
-#include <float.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 /* ---- Fewer bits -----------------------------------------------------------*/
-
-/* A scale is the largest value over 127, rounded up to 16 digits: times an
- * integer of 7 digits that is a float, exactly.  Near the ends of what a float
- * can be it is rounded down, or is the smallest number of full precision. */
-float el_c_scale(const float *row, int64_t count)
-{
-    float most = 0;
-    for (int64_t i = 0; i < count; ++i)
-        most = fabsf(row[i]) > most ? fabsf(row[i]) : most;
-    if (most == 0)
-        return 0;
-    int exponent;
-    const double digits = ldexp(frexp((double)most / 127, &exponent), 16);
-    double scale = ldexp(ceil(digits), exponent - 16);
-    if (scale * 127 > (double)FLT_MAX)
-        scale = ldexp(floor(digits), exponent - 16);
-    return scale < (double)FLT_MIN ? FLT_MIN : (float)scale;
-}
-
-int el_c_int8(float value, float scale)
-{
-    if (scale == 0)
-        return 0;
-    const double q = (double)value / (double)scale;
-    const int whole = (int)(q < 0 ? q - 0.5 : q + 0.5);
-    return whole < -127 ? -127 : whole > 127 ? 127 : whole;
-}
 
 uint16_t el_c_bfloat16(float value)
 {
@@ -54,25 +25,15 @@ float el_c_from_bfloat16(uint16_t bits)
     return value;
 }
 
-static void round_row(elman_c_weights to, float *row, int64_t count)
-{
-    const float scale = to == ELMAN_C_INT8 ? el_c_scale(row, count) : 0;
-    for (int64_t i = 0; i < count; ++i)
-        row[i] = to == ELMAN_C_INT8 ? (float)el_c_int8(row[i], scale) * scale
-                                    : el_c_from_bfloat16(el_c_bfloat16(row[i]));
-}
-
 void el_c_round(const el_views *views, elman_c_weights to, float *weights)
 {
-    if (to == ELMAN_C_F32)
-        return;
-    for (int v = 0; v < views->count; ++v) {
+    if (to == ELMAN_C_INT8)
+        el_views_round(views, weights);
+    for (int v = 0; to == ELMAN_C_BFLOAT16 && v < views->count; ++v) {
         const elman_view *const view = &views->list[v];
-        if (view->rank != 2)
-            continue;
-        for (int64_t r = 0; r < view->shape[0]; ++r)
-            round_row(to, weights + view->offset + r * view->shape[1],
-                      view->shape[1]);
+        float *const w = weights + view->offset;
+        for (int64_t i = 0; view->rank == 2 && i < view->count; ++i)
+            w[i] = el_c_from_bfloat16(el_c_bfloat16(w[i]));
     }
 }
 

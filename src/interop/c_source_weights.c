@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* c_source_weights.c - a model's weights as constants of a C file. */
 #include "c_source.h"
+#include "../kernels/int8.h"
 
 #include <stdio.h>
 
@@ -35,7 +36,7 @@ static void put_weight(el_c_source *s, float value, float scale)
         el_c_put_integer(&s->list, el_c_bfloat16(value));
         break;
     case ELMAN_C_INT8:
-        el_c_put_integer(&s->list, el_c_int8(value, scale));
+        el_c_put_integer(&s->list, el_int8(value, scale));
         break;
     }
 }
@@ -60,7 +61,7 @@ static elman_status put_matrix(el_c_source *s, const matrix *m)
                     : s->weights == ELMAN_C_BFLOAT16 ? 2
                                                      : 1);
     for (int64_t r = 0; r < m->rows && s->weights == ELMAN_C_INT8; ++r)
-        scales[r] = el_c_scale(m->w + r * m->columns, m->columns);
+        scales[r] = el_int8_scale(m->w + r * m->columns, m->columns);
     const int64_t step = m->order == BY_PANELS ? EL_C_PANEL
                          : m->order == BY_ROWS ? 1
                                                : m->rows;

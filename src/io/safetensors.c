@@ -45,6 +45,7 @@ static const struct {
               {"F64", ELMAN_F64},
               {"I64", ELMAN_I64},
               {"I32", ELMAN_I32},
+              {"I8", ELMAN_I8},
               {"U8", ELMAN_U8}};
 enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
 

@@ -57,7 +57,7 @@ static elman_status build(elman_lm *lm, const elman_vocab *vocab)
                   .directions = 1,
                   .slots = d->embed > 0 ? 0 : lm->tokens,
                   .bias = true,
-                  .trainable = true,
+                  .trainable = d->dtype != ELMAN_INT8,
                   .reset_before = d->reset_before,
                   .dropout = d->dropout,
                   .locked = d->locked,
@@ -100,6 +100,22 @@ void el_lm_free(elman_lm *lm)
     el_free(c, lm->history);
     el_network_clear(&lm->net);
     el_free(c, lm);
+}
+
+elman_status el_lm_copy(const elman_lm *lm, elman_dtype dtype, elman_lm **out)
+{
+    elman_lm_desc desc = lm->desc;
+    desc.dtype = dtype;
+    elman_status s = el_lm_create(lm->net.context, &desc, lm->vocab, out);
+    if (!s)
+        s = el_lm_set_history(*out, lm->history);
+    if (!s) {
+        el_network_copy_weights(&(*out)->net, &lm->net);
+    } else {
+        el_lm_free(*out);
+        *out = NULL;
+    }
+    return s;
 }
 
 void el_lm_pack(elman_lm *lm)

@@ -25,6 +25,8 @@ elman_status el_lm_create(const elman_context *context,
                           const elman_lm_desc *desc, const elman_vocab *vocab,
                           elman_lm **out);
 void el_lm_free(elman_lm *lm);
+/* A copy that computes in dtype. */
+elman_status el_lm_copy(const elman_lm *lm, elman_dtype dtype, elman_lm **out);
 /* After weights were written. */
 void el_lm_pack(elman_lm *lm);
 void el_lm_init(elman_lm *lm, uint64_t seed);

@@ -2,6 +2,7 @@
 #include "model_file.h"
 #include "../io/safetensors.h"
 #include "../tensor/dtype.h"
+#include "model_int8.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -117,6 +118,21 @@ static int put_fields(const el_model_meta *meta, char (*numbers)[NUMBER_ROOM],
     return used;
 }
 
+/* Such a network has no other weights than its own. */
+static elman_status write_int8(const el_model_writing *w, const char *path,
+                               const char *const *pairs, int count, int keep)
+{
+    assert(!w->weights && w->more_count == 0);
+    el_int8_tensors t;
+    elman_status s = el_int8_make(w->network, &t);
+    if (s)
+        return s;
+    s = el_tensors_write(w->network->context, path, t.list, t.count, pairs,
+                         count, keep);
+    el_int8_free(w->network, &t);
+    return s;
+}
+
 elman_status el_model_write(const el_model_writing *w, const char *path,
                             int keep)
 {
@@ -125,6 +141,12 @@ elman_status el_model_write(const el_model_writing *w, const char *path,
     const void *const weights = w->weights ? w->weights : n->weights;
     const char *pairs[2 * (2 + FIELDS + MORE_PAIRS)];
     char numbers[FIELDS][NUMBER_ROOM];
+    int used = put_fields(w->meta, numbers, pairs);
+    assert(w->pair_count <= MORE_PAIRS);
+    for (int i = 0; i < 2 * w->pair_count; ++i)
+        pairs[used++] = w->pairs[i];
+    if (n->k->dtype == ELMAN_INT8)
+        return write_int8(w, path, pairs, used / 2, keep);
     const int views = n->views.count, count = views + w->more_count;
     elman_tensor *const list = el_alloc_array(n->context, count, sizeof *list);
     if (!list)
@@ -132,10 +154,6 @@ elman_status el_model_write(const el_model_writing *w, const char *path,
     for (int i = 0; i < count; ++i)
         list[i] = i < views ? tensor_of(n, &n->views.list[i], weights)
                             : w->more[i - views];
-    int used = put_fields(w->meta, numbers, pairs);
-    assert(w->pair_count <= MORE_PAIRS);
-    for (int i = 0; i < 2 * w->pair_count; ++i)
-        pairs[used++] = w->pairs[i];
     const elman_status s =
         el_tensors_write(n->context, path, list, count, pairs, used / 2, keep);
     el_free(n->context, list);
@@ -305,17 +323,19 @@ static elman_status check_network(const char *path, const el_model_meta *m)
     return ELMAN_OK;
 }
 
+/* The first matrix that every model has says it for all. */
 static elman_status find_dtype(const elman_tensors *file, const char *path,
                                el_model_meta *m)
 {
     const char *const name =
-        m->kind == ELMAN_KIND_LM ? "decoder.bias" : "rnn.weight_hh_l0";
+        m->cell == ELMAN_CELL_NONE ? "hidden.weight" : "rnn.weight_hh_l0";
     const elman_tensor *t;
     const elman_status s = el_model_find_tensor(file, path, name, &t);
     if (s)
         return s;
-    m->dtype = t->dtype;
-    if (m->dtype != ELMAN_F32 && m->dtype != ELMAN_F64)
+    m->dtype = t->dtype == ELMAN_I8 ? ELMAN_INT8 : t->dtype;
+    if (m->dtype != ELMAN_F32 && m->dtype != ELMAN_F64 &&
+        m->dtype != ELMAN_INT8)
         return el_fail(ELMAN_EFORMAT, "%s: %s is not of floats", path, name);
     if (m->products && m->dtype != ELMAN_F32)
         return el_fail(ELMAN_EFORMAT,
@@ -402,27 +422,41 @@ static bool same_shape(const elman_tensor *t, const elman_view *v)
     return true;
 }
 
+static elman_status take_view(elman_network *n, const elman_tensors *file,
+                              const char *path, const elman_view *view)
+{
+    const elman_dtype dtype = el_dtype_stored(n->k->dtype);
+    const elman_tensor *t;
+    const elman_status s = el_model_find_tensor(file, path, view->name, &t);
+    if (s)
+        return s;
+    if (t->dtype != dtype || !same_shape(t, view))
+        return el_fail(ELMAN_EFORMAT,
+                       "%s: tensor %s does not have the shape and dtype "
+                       "that the metadata asks for",
+                       path, view->name);
+    memcpy(el_at(n->k, n->weights, view->offset), t->data,
+           (size_t)t->count * n->k->size);
+    return ELMAN_OK;
+}
+
 elman_status el_model_take_weights(elman_network *n, const elman_tensors *file,
                                    const char *path, const char *others)
 {
+    const bool bytes = n->k->dtype == ELMAN_INT8;
     for (int i = 0; i < n->views.count; ++i) {
         const elman_view *const view = &n->views.list[i];
-        const elman_tensor *t;
-        const elman_status s = el_model_find_tensor(file, path, view->name, &t);
+        const elman_status s = bytes && view->rank == 2
+                                   ? el_int8_take(n, file, path, view)
+                                   : take_view(n, file, path, view);
         if (s)
             return s;
-        if (t->dtype != el_dtype_stored(n->k->dtype) || !same_shape(t, view))
-            return el_fail(ELMAN_EFORMAT,
-                           "%s: tensor %s does not have the shape and dtype "
-                           "that the metadata asks for",
-                           path, view->name);
-        memcpy(el_at(n->k, n->weights, view->offset), t->data,
-               (size_t)t->count * n->k->size);
     }
     for (int i = 0; i < el_tensors_count(file); ++i) {
         const char *const name = el_tensors_at(file, i)->name;
         elman_view view;
         if ((!others || strncmp(name, others, strlen(others)) != 0) &&
+            !(bytes && el_int8_is_scale(n, name)) &&
             el_views_find(&n->views, name, &view))
             return el_fail(ELMAN_EFORMAT,
                            "%s: tensor %.100s is not part of such a model",

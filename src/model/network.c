@@ -54,6 +54,8 @@ int64_t el_network_packed_bytes(const elman_network *n)
 
 void el_network_pack(elman_network *n)
 {
+    if (n->k->dtype == ELMAN_INT8)
+        el_views_round(&n->views, n->weights);
     el_stack_pack(&n->stack, n->weights);
     if (n->decoder.context)
         el_decoder_pack(&n->decoder, n->weights);
@@ -104,6 +106,34 @@ void el_network_free(elman_network *n)
         return;
     el_network_clear(n);
     el_free(n->context, n);
+}
+
+void el_network_copy_weights(elman_network *n, const elman_network *from)
+{
+    const int64_t count = n->views.total;
+    const bool wide = from->k->dtype == ELMAN_F64;
+    if (wide == (n->k->dtype == ELMAN_F64))
+        memcpy(n->weights, from->weights, (size_t)count * n->k->size);
+    else if (wide)
+        for (int64_t i = 0; i < count; ++i)
+            ((float *)n->weights)[i] =
+                (float)((const double *)from->weights)[i];
+    else
+        for (int64_t i = 0; i < count; ++i)
+            ((double *)n->weights)[i] =
+                (double)((const float *)from->weights)[i];
+    el_network_pack(n);
+}
+
+elman_status el_network_copy(const elman_network *n, elman_dtype dtype,
+                             elman_network **out)
+{
+    elman_network_desc desc = n->desc;
+    desc.rnn.dtype = dtype;
+    const elman_status s = el_network_create(n->context, &desc, out);
+    if (!s)
+        el_network_copy_weights(*out, n);
+    return s;
 }
 
 void el_network_embed(const elman_network *n, int64_t count, const int32_t *ids,

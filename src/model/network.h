@@ -44,6 +44,12 @@ elman_status el_network_create(const elman_context *context,
                                const elman_network_desc *desc,
                                elman_network **out);
 void el_network_free(elman_network *network);
+/* A copy that computes in dtype. */
+elman_status el_network_copy(const elman_network *network, elman_dtype dtype,
+                             elman_network **out);
+/* Takes the weights of a network of the same shape, whatever either computes
+ * in. */
+void el_network_copy_weights(elman_network *network, const elman_network *from);
 
 /* The rows of the embedding that ids [count] name, each to E elements of x, ldx
  * apart; zeros where an id is negative. */

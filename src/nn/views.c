@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "views.h"
+#include "../kernels/int8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,4 +69,18 @@ elman_status el_views_find(const el_views *views, const char *name,
         if (strcmp(views->list[i].name, name) == 0)
             return el_views_at(views, i, out);
     return el_fail(ELMAN_EINVAL, "there is no view named %s", name);
+}
+
+void el_views_round(const el_views *views, float *weights)
+{
+    for (int v = 0; v < views->count; ++v) {
+        const elman_view *const view = &views->list[v];
+        for (int64_t r = 0; view->rank == 2 && r < view->shape[0]; ++r) {
+            const int64_t n = view->shape[1];
+            float *const row = weights + view->offset + r * n;
+            const float scale = el_int8_scale(row, n);
+            for (int64_t i = 0; scale == scale && i < n; ++i)
+                row[i] = (float)el_int8(row[i], scale) * scale;
+        }
+    }
 }

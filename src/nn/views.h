@@ -19,6 +19,10 @@ elman_status el_views_add(const elman_context *context, el_views *views,
                           int64_t columns, int64_t *offset);
 void el_views_free(const elman_context *context, el_views *views);
 elman_status el_views_at(const el_views *views, int index, elman_view *out);
+/* What weights of a byte make of a block of floats: the rows of its matrices
+ * become integers times their scales (kernels/int8.h), but for those with an
+ * element that is not finite.  A second time changes nothing. */
+void el_views_round(const el_views *views, float *weights);
 elman_status el_views_find(const el_views *views, const char *name,
                            elman_view *out);
 

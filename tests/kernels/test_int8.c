@@ -159,8 +159,7 @@ static matrix run(const el_kernels *table, el_gemm g, int init, int index,
     if (init == IN_PLACE) {
         for (ptrdiff_t i = 0; i < g.m; ++i)
             for (ptrdiff_t j = 0; j < g.n; ++j)
-                c.at[i * c.stride + j] =
-                    ((const float *)g.init)[i * g.ldi + j];
+                c.at[i * c.stride + j] = ((const float *)g.init)[i * g.ldi + j];
         g.init = c.at;
         g.ldi = c.stride;
     }
@@ -215,9 +214,9 @@ static void test_ways_large(void **state)
     (void)state;
     draw d = {.stream = 2};
     static const ptrdiff_t sizes[][3] = {
-        {300, 33, 40},   {70, 40, 700},  {40, 33, 2047},  {20, 33, 2048},
-        {17, 65, 2049},  {2, 70, 4096},  {1, 33, 10001},  {1, 512, 512},
-        {3, 130, 1300},  {600, 9, 20},   {1, 32, 2052},   {5, 31, 6000}};
+        {300, 33, 40},  {70, 40, 700}, {40, 33, 2047}, {20, 33, 2048},
+        {17, 65, 2049}, {2, 70, 4096}, {1, 33, 10001}, {1, 512, 512},
+        {3, 130, 1300}, {600, 9, 20},  {1, 32, 2052},  {5, 31, 6000}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i)
         for (int kind = 0; kind < NUMBERS_KINDS; ++kind)
             check(&d, sizes[i][0], sizes[i][1], sizes[i][2], (numbers)kind);
@@ -236,8 +235,14 @@ static void test_extremes(void **state)
         a[i] = i < K ? 1.0f : -1.0f;
     void *const packed_w = malloc((size_t)el_packed_bytes(&reference, N, K));
     reference.pack_rows(packed_w, w, K, N, K);
-    el_gemm g = {.m = 2, .n = N, .k = K, .a = a, .lda = K, .w = packed_w,
-                 .c = c[0], .ldc = N};
+    el_gemm g = {.m = 2,
+                 .n = N,
+                 .k = K,
+                 .a = a,
+                 .lda = K,
+                 .w = packed_w,
+                 .c = c[0],
+                 .ldc = N};
     reference.gemm(&g);
     for (int j = 0; j < 2 * N; ++j) {
         const double sum = (j / N == j % N % 2 ? 2.0 : -2.0) * K;
@@ -302,8 +307,8 @@ static void check_textbook(draw *d, ptrdiff_t n, ptrdiff_t k)
         float sum = 0;
         double exact = 0, bound = 0;
         for (ptrdiff_t from = 0; from < k; from += EL_INT8_DEPTH) {
-            const ptrdiff_t to = k - from < EL_INT8_DEPTH ? k
-                                                         : from + EL_INT8_DEPTH;
+            const ptrdiff_t to =
+                k - from < EL_INT8_DEPTH ? k : from + EL_INT8_DEPTH;
             const float s = activation_scale(a + from, to - from);
             sum = fmaf(rounded(textbook(a, row, from, to, s, u)), s * u, sum);
             for (ptrdiff_t i = from; i < to; ++i) {
@@ -350,8 +355,14 @@ static void test_not_finite(void **state)
         a[K + 36] = bad[i];
         void *const p = malloc((size_t)el_packed_bytes(&reference, N, K));
         reference.pack_rows(p, w, K, N, K);
-        reference.gemm(&(el_gemm){.m = 2, .n = N, .k = K, .a = a, .lda = K,
-                                  .w = p, .c = c, .ldc = N});
+        reference.gemm(&(el_gemm){.m = 2,
+                                  .n = N,
+                                  .k = K,
+                                  .a = a,
+                                  .lda = K,
+                                  .w = p,
+                                  .c = c,
+                                  .ldc = N});
         for (int j = 0; j < 2 * N; ++j)
             assert_int_equal(c[j] != c[j], j >= N || j == 33);
         free(p);
@@ -399,8 +410,8 @@ static void test_rows(void **state)
         }
         check_row(row, count);
     }
-    const float ends[] = {FLT_MAX, FLT_MIN, FLT_MIN / 2, FLT_MIN / 4, 0x1p-149f,
-                          0};
+    const float ends[] = {FLT_MAX,     FLT_MIN,   FLT_MIN / 2,
+                          FLT_MIN / 4, 0x1p-149f, 0};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; ++i)
         for (size_t j = 0; j < sizeof ends / sizeof *ends; ++j)
             check_row((float[]){ends[i], -ends[j]}, 2);
@@ -436,8 +447,8 @@ static void test_packing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ways),      cmocka_unit_test(test_ways_large),
-        cmocka_unit_test(test_extremes),  cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_ways),       cmocka_unit_test(test_ways_large),
+        cmocka_unit_test(test_extremes),   cmocka_unit_test(test_reference),
         cmocka_unit_test(test_not_finite), cmocka_unit_test(test_rows),
         cmocka_unit_test(test_packing)};
     return cmocka_run_group_tests(tests, begin, end);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "interop/c_source.h"
+#include "kernels/int8.h"
 #include "support/expect.h"
 #include "support/letters.h"
 #include "support/scratch.h"
@@ -42,20 +43,20 @@ enum { ROW = 9 };
  * half a scale; and that row is its own rounding. */
 static void check_row(const float *row)
 {
-    const float scale = el_c_scale(row, ROW);
+    const float scale = el_int8_scale(row, ROW);
     float rounded[ROW];
     for (int i = 0; i < ROW; ++i) {
-        const int q = el_c_int8(row[i], scale);
+        const int q = el_int8(row[i], scale);
         assert_in_range(q + 127, 0, 254);
         rounded[i] = (float)q * scale;
         assert_true((double)q * (double)scale == (double)rounded[i]);
         assert_true(fabs((double)row[i] - (double)rounded[i]) <=
                     (double)scale * 0.51);
     }
-    assert_true(el_c_scale(rounded, ROW) == scale || scale == 0 ||
+    assert_true(el_int8_scale(rounded, ROW) == scale || scale == 0 ||
                 (double)scale == (double)FLT_MIN);
     for (int i = 0; i < ROW; ++i)
-        assert_true(el_c_int8(rounded[i], scale) == el_c_int8(row[i], scale));
+        assert_true(el_int8(rounded[i], scale) == el_int8(row[i], scale));
 }
 
 static void test_int8(void **state)

@@ -135,9 +135,9 @@ static void gemm(const el_gemm *g)
         for (ptrdiff_t j = 0; j < g->n; ++j)
             c[j] = init ? init[i * g->ldi + j] : 0;
         for (ptrdiff_t k = 0; k < g->k; k += EL_INT8_DEPTH)
-            add_products(
-                g, (const float *)g->a + i * g->lda, k,
-                g->k - k < EL_INT8_DEPTH ? g->k : k + EL_INT8_DEPTH, c);
+            add_products(g, (const float *)g->a + i * g->lda, k,
+                         g->k - k < EL_INT8_DEPTH ? g->k : k + EL_INT8_DEPTH,
+                         c);
     }
     finish(g);
 }

@@ -70,10 +70,8 @@ V_INLINE void bytes_tile(const int rows, const int vectors, const int phases,
     const uint8_t *w = b->panel + b->first / 4 * QUAD + j0 * 4;
     const int8_t *a = b->q + i0 * b->ld;
     vi acc[V_BYTE_ROWS][8];
-#define EACH_ROW                                                               \
-    _Pragma("GCC unroll 16") for (int i = 0; i < rows; ++i)
-#define EACH_VECTOR                                                            \
-    _Pragma("GCC unroll 8") for (int v = 0; v < vectors; ++v)
+#define EACH_ROW _Pragma("GCC unroll 16") for (int i = 0; i < rows; ++i)
+#define EACH_VECTOR _Pragma("GCC unroll 8") for (int v = 0; v < vectors; ++v)
     EACH_ROW
     _Pragma("GCC unroll 8") for (int v = 0; v < vectors * phases; ++v)
         acc[i][v] = vi_set(v < vectors ? V_EXCESS * b->sum[i0 + i] : 0);
@@ -101,9 +99,9 @@ V_INLINE void bytes_tile(const int rows, const int vectors, const int phases,
     }
     for (; phases > 1 && k < b->quads; ++k, w += QUAD, a += 4)
         EACH_ROW
-        EACH_VECTOR
-        acc[i][v] = vb_dot(acc[i][v], vb_load(w + v * VL * 4),
-                           vi_quad(a + i * b->ld));
+    EACH_VECTOR
+    acc[i][v] =
+        vb_dot(acc[i][v], vb_load(w + v * VL * 4), vi_quad(a + i * b->ld));
     EACH_ROW
     _Pragma("GCC unroll 8") for (int v = vectors; v < vectors * phases; ++v)
         acc[i][v % vectors] = vi_add(acc[i][v % vectors], acc[i][v]);
@@ -192,8 +190,7 @@ static void EL_KERNEL(bytes_chunk)(bytes *b, ptrdiff_t rows)
     for (ptrdiff_t j = 0; j < b->g->n; j += EL_PANEL) {
         const ptrdiff_t columns = b->g->n - j;
         for (ptrdiff_t i = 0, some; i < rows; i += some) {
-            const ptrdiff_t blocks =
-                (rows - i + V_BYTE_ROWS - 1) / V_BYTE_ROWS;
+            const ptrdiff_t blocks = (rows - i + V_BYTE_ROWS - 1) / V_BYTE_ROWS;
             some = (rows - i + blocks - 1) / blocks;
             EL_KERNEL(bytes_rows)
             [some - 1](b, i, columns < EL_PANEL ? columns : EL_PANEL, sums);
@@ -222,13 +219,12 @@ static void EL_KERNEL(gemm_int8)(const el_gemm *g)
         ptrdiff_t most = ROOM / b.ld;
         most = most < ROWS_MOST ? most : ROWS_MOST;
         for (b.top = 0; b.top < g->m; b.top += most) {
-            const ptrdiff_t rows =
-                g->m - b.top < most ? g->m - b.top : most;
+            const ptrdiff_t rows = g->m - b.top < most ? g->m - b.top : most;
             const float *const a =
                 (const float *)g->a + b.top * g->lda + b.first;
             for (ptrdiff_t i = 0; i < rows; ++i)
                 EL_KERNEL(quantise)
-                (a + i * g->lda, depth, q + i * b.ld, &scale[i], &sum[i]);
+            (a + i * g->lda, depth, q + i * b.ld, &scale[i], &sum[i]);
             EL_KERNEL(bytes_chunk)(&b, rows);
         }
         b.init = g->c;

@@ -106,17 +106,16 @@ typedef struct vb {
 
 V_INLINE vb vb_load(const uint8_t *p)
 {
-    const __m256i w =
-        _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)p),
-                         _mm256_set1_epi8((char)EL_INT8_EXCESS));
+    const __m256i w = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)p),
+                                       _mm256_set1_epi8((char)EL_INT8_EXCESS));
     return (vb){w, _mm256_abs_epi8(w)};
 }
 V_INLINE vi vb_dot(vi sum, vb w, vi a)
 {
     const __m256i signs = _mm256_sign_epi8(a, w.w);
     const __m256i pairs = _mm256_maddubs_epi16(w.magnitude, signs);
-    return _mm256_add_epi32(
-        sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    return _mm256_add_epi32(sum,
+                            _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
 #endif
