@@ -41,12 +41,8 @@ static const char zeros[DIGITS + 1] = "0000000000000000";
 static const struct {
     char name[4];
     elman_dtype dtype;
-} dtypes[] = {{"F32", ELMAN_F32},
-              {"F64", ELMAN_F64},
-              {"I64", ELMAN_I64},
-              {"I32", ELMAN_I32},
-              {"I8", ELMAN_I8},
-              {"U8", ELMAN_U8}};
+} dtypes[] = {{"F32", ELMAN_F32}, {"F64", ELMAN_F64}, {"I64", ELMAN_I64},
+              {"I32", ELMAN_I32}, {"I8", ELMAN_I8},   {"U8", ELMAN_U8}};
 enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
 
 typedef struct entry {
@@ -237,7 +233,7 @@ static elman_status read_dtype(const el_json *json, int value, elman_dtype *out)
             return ELMAN_OK;
         }
     return el_fail(ELMAN_EFORMAT,
-                   "its %s cannot be read (F32, F64, I64, I32 and U8 can)",
+                   "its %s cannot be read (F32, F64, I64, I32, I8 and U8 can)",
                    label_of("dtype", name).text);
 }
 

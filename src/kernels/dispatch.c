@@ -44,9 +44,9 @@ static void fill_int8(int level)
     if (level >= EL_LEVEL_AVX2)
         el_kernels_int8_avx2(table);
     if (level >= EL_LEVEL_AVX2 && el_cpu_avx_vnni())
-        el_kernels_int8_avxvnni(table);
+        el_kernels_int8_vnni_avx2(table);
     if (level >= EL_LEVEL_AVX512 && el_cpu_avx512_vnni())
-        el_kernels_int8_avx512vnni(table);
+        el_kernels_int8_vnni_avx512(table);
 #elif EL_ARCH_ARM64
     if (level >= EL_LEVEL_NEON)
         el_kernels_int8_neon(table);

@@ -48,8 +48,8 @@ static inline ptrdiff_t el_int8_quads(ptrdiff_t k)
 const el_kernels *el_kernels_int8(int level);
 void el_kernels_int8_c(el_kernels *table);
 void el_kernels_int8_avx2(el_kernels *table);
-void el_kernels_int8_avxvnni(el_kernels *table);
-void el_kernels_int8_avx512vnni(el_kernels *table);
+void el_kernels_int8_vnni_avx2(el_kernels *table);
+void el_kernels_int8_vnni_avx512(el_kernels *table);
 void el_kernels_int8_neon(el_kernels *table);
 
 #endif

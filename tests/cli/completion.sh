@@ -76,7 +76,7 @@ offers 'lstm' train --cell l
 offers 'elman none lstm gru' train --cell =
 offers 'gru' train --cell = g
 offers '--cell=gru' train --cell=g
-offers 'f32 f64 bf16' bench --dtype ''
+offers 'f32 f64 bf16 int8' bench --dtype ''
 offers "$("$ELMAN" info | sed -n 's/^levels *\([^(]*\).*/\1/p')" train --isa ''
 
 # ---- Files and numbers are not the program's to offer; a text that is - is no

@@ -272,8 +272,8 @@ static void test_description(void **state)
 static void test_dtype(void **state)
 {
     (void)state;
-    static const char *const others[] = {"BOOL", "I8",  "F8_E5M2", "F8_E4M3",
-                                         "I16",  "U16", "F16",     "BF16",
+    static const char *const others[] = {"BOOL", "U16", "F8_E5M2", "F8_E4M3",
+                                         "I16",  "i8",  "F16",     "BF16",
                                          "U32",  "U64", "f32",     ""};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; ++i) {
         char members[200], sentence[200];
@@ -281,8 +281,8 @@ static void test_dtype(void **state)
                  "\"dtype\":\"%s\",\"shape\":[1],\"data_offsets\":[0,4]",
                  others[i]);
         snprintf(sentence, sizeof sentence,
-                 "its dtype \"%s\" cannot be read (F32, F64, I64, I32 and U8 "
-                 "can)",
+                 "its dtype \"%s\" cannot be read (F32, F64, I64, I32, I8 and "
+                 "U8 can)",
                  others[i]);
         refuse_tensor(members, 4, sentence);
     }
@@ -399,7 +399,8 @@ static const elman_tensor samples[] = {
     {"none", ELMAN_F32, 3, {2, 0, 7}, 0, NULL},
     {"f \"\xe2\x82\xac\"\n", ELMAN_F32, 8, {1, 1, 1, 1, 3, 1, 1, 1}, 3, floats},
     {"i", ELMAN_I32, 0, {0}, 1, ints},
-    {"", ELMAN_U8, 1, {5}, 5, bytes}};
+    {"", ELMAN_U8, 1, {5}, 5, bytes},
+    {"c", ELMAN_I8, 1, {5}, 5, bytes}};
 enum { SAMPLES = sizeof samples / sizeof samples[0], PAIRS = 3 };
 
 static const char *const pairs[2 * PAIRS] = {
@@ -617,10 +618,12 @@ static void test_wrong_tensors(void **state)
     t.rank = -1;
     refuse_write(&t, 1, NULL, 0, "tensor \"w\": its rank is -1 (0 to 8)");
     t = right;
-    t.dtype = (elman_dtype)7;
-    refuse_write(&t, 1, NULL, 0, "tensor \"w\": 7 is no dtype of a file");
+    t.dtype = (elman_dtype)8;
+    refuse_write(&t, 1, NULL, 0, "tensor \"w\": 8 is no dtype of a file");
     t.dtype = ELMAN_BF16;
     refuse_write(&t, 1, NULL, 0, "tensor \"w\": 5 is no dtype of a file");
+    t.dtype = ELMAN_INT8;
+    refuse_write(&t, 1, NULL, 0, "tensor \"w\": 6 is no dtype of a file");
     t = right;
     t.shape[0] = -1;
     refuse_write(&t, 1, NULL, 0,
@@ -721,8 +724,8 @@ static void test_null(void **state)
 static void test_dtype_sizes(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {4, 8, 8, 4, 1, 4, 0};
-    for (int i = 0; i < 7; ++i)
+    static const size_t sizes[] = {4, 8, 8, 4, 1, 4, 4, 1, 0};
+    for (int i = 0; i < 9; ++i)
         assert_int_equal(elman_dtype_size((elman_dtype)i), sizes[i]);
     assert_int_equal(elman_dtype_size((elman_dtype)-1), 0);
 }

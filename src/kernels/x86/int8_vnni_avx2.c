@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* int8_avxvnni.c - the same where the processor has AVX-VNNI. */
+/* int8_vnni_avx2.c - the same where the processor has AVX-VNNI. */
 #include "../../base/cpu.h"
 #include "../int8.h"
 
@@ -9,6 +9,6 @@
 #include "bytes_avx2.h"
 
 #undef EL_KERNEL
-#define EL_KERNEL(op) el_##op##_avxvnni
+#define EL_KERNEL(op) el_##op##_vnni_avx2
 
 #include "../tmpl/int8_tmpl.h"
