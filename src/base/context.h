@@ -17,8 +17,8 @@ struct elman_context {
     const struct el_kernels *bf16;
     const struct el_kernels *f64; /* always the reference */
     const struct el_kernels *int8;
-    int level;                    /* of enum el_level, in cpu.h */
-    char levels[64];              /* all that this machine has */
+    int level;       /* of enum el_level, in cpu.h */
+    char levels[64]; /* all that this machine has */
     char cpu[64];
 };
 

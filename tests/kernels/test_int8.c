@@ -34,7 +34,9 @@ static el_kernels reference;
 #if EL_ARCH_X86
 static way ways[] = {
     {.name = "avx2", .level = EL_LEVEL_AVX2, .lay = el_kernels_int8_avx2},
-    {.name = "avx2, VNNI", .level = EL_LEVEL_AVX2, .lay = el_kernels_int8_vnni_avx2},
+    {.name = "avx2, VNNI",
+     .level = EL_LEVEL_AVX2,
+     .lay = el_kernels_int8_vnni_avx2},
     {.name = "avx512, VNNI",
      .level = EL_LEVEL_AVX512,
      .lay = el_kernels_int8_vnni_avx512}};
