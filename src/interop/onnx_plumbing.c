@@ -106,7 +106,7 @@ elman_status el_onnx_do_dropout(el_onnx_walk *w, const ElOnnx__NodeProto *node)
     const el_onnx_value *const training = el_onnx_input(w, node, 2);
     el_onnx_value *const mask = el_onnx_output(w, node, 1);
     if (training && (training->kind != EL_ONNX_CONSTANT ||
-                     !el_onnx_is_zero(&training->constant)))
+                     !el_onnx_zeros(w, &training->constant)))
         return el_onnx_refuse(node, "it is for training");
     if (!el_onnx_has_flow(el_onnx_input(w, node, 0)))
         return el_onnx_cannot(w, node);
@@ -386,7 +386,7 @@ elman_status el_onnx_do_fill(el_onnx_walk *w, const ElOnnx__NodeProto *node)
     el_onnx_constant value;
     if (a &&
         (!a->t || el_onnx_constant_of(&w->blocks, a->t, &value) != ELMAN_OK ||
-         !el_onnx_is_real(&value) || !el_onnx_is_zero(&value)))
+         !el_onnx_is_real(&value) || !el_onnx_zeros(w, &value)))
         return el_onnx_refuse(node, "it makes of a shape what is not real "
                                     "zeros");
     el_onnx_become(out, &made);
@@ -400,7 +400,7 @@ elman_status el_onnx_do_expand(el_onnx_walk *w, const ElOnnx__NodeProto *node)
     el_onnx_value *const out = el_onnx_output(w, node, 0);
     const bool zeros = v->kind == EL_ONNX_CONSTANT &&
                        el_onnx_is_real(&v->constant) &&
-                       el_onnx_is_zero(&v->constant);
+                       el_onnx_zeros(w, &v->constant);
     if (!zeros && v->kind != EL_ONNX_ZEROS)
         return el_onnx_cannot(w, node);
     el_onnx_become(out, &made);

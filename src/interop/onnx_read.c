@@ -9,6 +9,10 @@
 /* A language model's one-hot input as a network's has a table of its own. */
 enum { IDENTITY_MOST = 4096, LAYERS_MOST = 4096 };
 
+/* A graph may name one tensor as the weights of many layers: a network takes at
+ * most so many times its file, or so much in any case. */
+enum { TIMES_MOST = 64, BYTES_LEAST = 1 << 27 };
+
 /* The stages in the order in which numbers go through them. */
 typedef struct chain {
     const el_onnx_walk *walk;
@@ -310,6 +314,27 @@ static elman_status describe(chain *c, elman_decode decode)
     return ELMAN_OK;
 }
 
+static elman_status check_size(const chain *c, size_t size)
+{
+    const double each = c->desc.rnn.dtype == ELMAN_F64 ? 8 : 4;
+    double count = 0;
+    for (int64_t l = 0; l < c->count; ++l)
+        for (int s = 0; s < c->layers[l]->directions; ++s) {
+            const el_onnx_direction *const d = &c->layers[l]->direction[s];
+            count += (double)d->weight_ih.count + (double)d->weight_hh.count +
+                     (double)d->weight_hr.count;
+        }
+    if (c->tokens)
+        count += (double)c->desc.vocab * (double)c->desc.embed;
+    if (c->product && !c->desc.tie)
+        count += (double)c->product->matrix.count;
+    return each * count <= (double)TIMES_MOST * (double)size + BYTES_LEAST
+               ? ELMAN_OK
+               : el_fail(ELMAN_EFORMAT,
+                         "its network would be much larger than the file (one "
+                         "tensor is the weights of many layers)");
+}
+
 /* ---- Weights --------------------------------------------------------------*/
 
 /* Gates in our order are those of ONNX with these numbers: LSTM i f g o of
@@ -529,6 +554,8 @@ elman_status el_onnx_take(const elman_context *context,
         s = check_outputs(&c, &decode);
     if (!s)
         s = describe(&c, decode);
+    if (!s)
+        s = check_size(&c, size);
     if (!s && lm && is_lm(model))
         s = make_lm(&c, model, lm);
     else if (!s)

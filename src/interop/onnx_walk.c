@@ -14,6 +14,7 @@ enum {
     /* What constants are put together of, beside the file's own numbers. */
     TIMES_MOST = 8,
     BLOCKS_LEAST = 1 << 16,
+    LOOKS_MOST = 1 << 28,
 };
 
 /* ---- Sentences ------------------------------------------------------------*/
@@ -139,6 +140,14 @@ elman_status el_onnx_reals(const el_onnx_walk *w, const ElOnnx__NodeProto *node,
                               i, v->name, v->constant.rank, rank);
     *out = v->constant;
     return ELMAN_OK;
+}
+
+bool el_onnx_zeros(el_onnx_walk *w, const el_onnx_constant *t)
+{
+    if (t->count > w->looks)
+        return false;
+    w->looks -= t->count;
+    return el_onnx_is_zero(t);
 }
 
 /* ---- Stages ---------------------------------------------------------------*/
@@ -447,7 +456,8 @@ elman_status el_onnx_walk_all(const elman_context *context,
                                    .left = TIMES_MOST * size + BLOCKS_LEAST},
                         .time = EL_ONNX_NO_AXIS,
                         .batch = EL_ONNX_NO_AXIS,
-                        .lengths = -1};
+                        .lengths = -1,
+                        .looks = LOOKS_MOST};
     elman_status s = check_model(model, &w->opset);
     if (!s)
         s = list_values(w);

@@ -99,6 +99,7 @@ typedef struct el_onnx_walk {
     bool has_axes;
     int lengths; /* the input; -1: none */
     bool has_lengths;
+    int64_t looks; /* numbers that may still be looked at */
 } el_onnx_walk;
 
 /* model has been unpacked from size bytes, and is borrowed; on failure, too,
@@ -135,6 +136,9 @@ int64_t el_onnx_int(const ElOnnx__NodeProto *node, const char *name,
 elman_status el_onnx_reals(const el_onnx_walk *walk,
                            const ElOnnx__NodeProto *node, int i, int rank,
                            el_onnx_constant *out);
+/* Whether all numbers are 0.  What nodes ask for so is bounded: false, too,
+ * where they have asked for too much. */
+bool el_onnx_zeros(el_onnx_walk *walk, const el_onnx_constant *t);
 /* A new stage that comes from a value, which is a flow or an input. */
 elman_status el_onnx_add_stage(el_onnx_walk *walk,
                                const ElOnnx__NodeProto *node,

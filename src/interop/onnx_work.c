@@ -249,9 +249,9 @@ static elman_status read_lengths(el_onnx_walk *w, const ElOnnx__NodeProto *node,
     return ELMAN_OK;
 }
 
-static elman_status read_start(const el_onnx_walk *w,
-                               const ElOnnx__NodeProto *node, int i, int rank,
-                               int directions, int type, el_onnx_start *out)
+static elman_status read_start(el_onnx_walk *w, const ElOnnx__NodeProto *node,
+                               int i, int rank, int directions, int type,
+                               el_onnx_start *out)
 {
     const el_onnx_value *const v = el_onnx_input(w, node, i);
     for (int d = 0; d < directions; ++d)
@@ -259,7 +259,7 @@ static elman_status read_start(const el_onnx_walk *w,
     if (!v || v->kind == EL_ONNX_ZEROS)
         return ELMAN_OK;
     if (v->kind == EL_ONNX_CONSTANT && el_onnx_is_real(&v->constant) &&
-        el_onnx_is_zero(&v->constant))
+        el_onnx_zeros(w, &v->constant))
         return ELMAN_OK;
     if (v->kind != EL_ONNX_INPUT || v->type != type || v->flow.rank != rank ||
         (v->to >= 0 && v->to - v->from != directions))
@@ -272,9 +272,8 @@ static elman_status read_start(const el_onnx_walk *w,
     return ELMAN_OK;
 }
 
-static elman_status read_starts(const el_onnx_walk *w,
-                                const ElOnnx__NodeProto *node, int type,
-                                el_onnx_stage *to)
+static elman_status read_starts(el_onnx_walk *w, const ElOnnx__NodeProto *node,
+                                int type, el_onnx_stage *to)
 {
     el_onnx_start h[2], c[2] = {{-1, 0}, {-1, 0}};
     elman_status s = read_start(w, node, 5, 3, to->directions, type, h);

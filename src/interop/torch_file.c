@@ -469,9 +469,13 @@ static elman_status visit_object(torch_file *f, int32_t object,
     const el_pickle_node *const node = node_of(f, object);
     const int32_t state = node->with;
     elman_status s = visit_dict(f, object, path, depth);
-    if (s || !is_type(f, state, EL_PICKLE_DICT) ||
-        el_pickle_get(&f->pickle, state, "_parameters") < 0)
+    if (s || !is_type(f, state, EL_PICKLE_DICT))
         return s;
+    /* Looking for parts goes through all that it has, and it may be met
+     * again. */
+    f->visits += node_of(f, state)->count;
+    if (el_pickle_get(&f->pickle, state, "_parameters") < 0)
+        return ELMAN_OK;
     const el_pickle_node *const class = node_of(f, node->what);
     const el_pickle_text name[] = {class->text, class->name};
     s = add_meta(f, path, "class", name, 2);

@@ -840,6 +840,47 @@ static void add_cells(graph *m)
     graph_output(m, "z");
 }
 
+/* 512 layers of the same weights, of 2 MiB. */
+static void add_many(graph *m)
+{
+    GRAPH_INPUT(m, "x", GRAPH_FLOAT, -1, -1, 256);
+    GRAPH_REALS(m, "W", 1, 1024, 256);
+    GRAPH_REALS(m, "R", 1, 1024, 256);
+    GRAPH_INTEGERS(m, "one", 1);
+    char *from = "x";
+    for (int i = 0; i < 512; ++i) {
+        char *const Y = el_onnx_text(&m->b, "Y%d", i);
+        char *const y = el_onnx_text(&m->b, "y%d", i);
+        el_onnx_set_int(
+            &m->b,
+            GRAPH_NODE(m, "LSTM", GRAPH_NAMES(from, "W", "R"), GRAPH_NAMES(Y)),
+            "hidden_size", 256);
+        GRAPH_NODE(m, "Squeeze", GRAPH_NAMES(Y, "one"), GRAPH_NAMES(y));
+        from = y;
+    }
+    graph_output(m, from);
+}
+
+/* Large zeros that a thousand nodes ask for. */
+static void add_looks(graph *m)
+{
+    const size_t count = 1 << 19;
+    char *from = "x";
+    add_x(m);
+    add_weights(m, 1, 16);
+    int32_t *const zeros = el_onnx_make(&m->b, count * sizeof *zeros);
+    el_onnx_initializer(&m->b, m->g, "zeros", GRAPH_INT32, (int64_t[]){count},
+                        1, zeros, count * sizeof *zeros);
+    for (int i = 0; i < 1000; ++i) {
+        char *const y = el_onnx_text(&m->b, "d%d", i);
+        GRAPH_NODE(m, "Dropout", GRAPH_NAMES(from, "", "zeros"),
+                   GRAPH_NAMES(y));
+        from = y;
+    }
+    add_lstm(m, from, "Y");
+    graph_output(m, "Y");
+}
+
 static void add_second(graph *m)
 {
     add_plain(m);
@@ -943,6 +984,8 @@ static void test_refused(void **state)
         {"input h0 does not hold one initial state for each layer", add_states},
         {"tensor W: its numbers are in another file", set_external},
         {"tensor W: its numbers are of type UINT64", set_unsigned},
+        {"its network would be much larger than the file", add_many},
+        {"(Dropout): it is for training", add_looks},
         {"node step (Gather): it takes one step of all sequences, and they "
          "have lengths",
          add_step_of_lengths},

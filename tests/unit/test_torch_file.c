@@ -416,6 +416,31 @@ static void test_containers(void **state)
     }
 }
 
+/* An object of many attributes that a list has again and again. */
+static void test_again(void **state)
+{
+    elman_tensors *out;
+    (void)state;
+    if (without_libzip())
+        skip();
+    pickle.size = 0;
+    forged_text(&pickle, "\x80\x02](c__main__\nNet\n)\x81q");
+    forged_number(&pickle, 0, 1);
+    forged_text(&pickle, "}(");
+    for (int i = 0; i < 1000; ++i) {
+        pickle_text(&pickle, "k");
+        forged_text(&pickle, "N");
+    }
+    forged_text(&pickle, "ub");
+    for (int i = 0; i < 4000; ++i) {
+        forged_text(&pickle, "h");
+        forged_number(&pickle, 0, 1);
+    }
+    forged_text(&pickle, "e.");
+    must_fail(parse("", 0, &out), ELMAN_EFORMAT, "there is too much in it");
+    assert_int_equal(test_live, 0);
+}
+
 /* What PyTorch 2.7 and later put beside the tensors. */
 static void test_newer(void **state)
 {
@@ -478,7 +503,7 @@ int main(void)
         cmocka_unit_test(test_strides),    cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_names),      cmocka_unit_test(test_refused),
         cmocka_unit_test(test_containers), cmocka_unit_test(test_newer),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_again),      cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
