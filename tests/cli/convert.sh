@@ -178,6 +178,13 @@ printf '["<unk>", "a"]' >vocab.json
 refused 1 'has no biases, and a language model has them' \
     convert rnn.safetensors lm.safetensors --vocab vocab.json
 
+# ---- A language model keeps its history in another dtype.
+make_text book.txt 30 1
+expect 0 quick book.txt -o lm.safetensors --epochs 1
+expect 0 "$ELMAN" convert lm.safetensors wide.safetensors --dtype f64
+expect 0 "$ELMAN" convert wide.safetensors again.safetensors --dtype f32
+same lm.safetensors again.safetensors
+
 # ---- Calls.
 refused 2 'net.txt: cannot be read by its name (.*\.safetensors' \
     convert net.txt net.safetensors
