@@ -1,34 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* pickle.c - see pickle.h.  Opcodes and what they do are those of CPython's
  * Lib/pickletools.py. */
-#include "pickle.h"
+#include "pickle_machine.h"
 
 #include <string.h>
 
 enum { SIZE_MOST = 1 << 24 };
 
-/* What a GLOBAL's node has in integer where it is not on the list. */
-enum { FOREIGN = -1, FOREIGN_CLASS = -2 };
-
-typedef struct machine {
-    el_pickle *tree;
-    const unsigned char *at, *end;
-    const el_pickle_global *list;
-    int list_count;
-    int32_t *stack, *memo;
-    int64_t depth, stack_room, memo_count, memo_room;
-    int64_t *marks; /* depths */
-    int64_t mark_count, mark_room;
-    int with; /* what the table says beside the opcode at hand */
-    bool stopped;
-} machine;
-
 /* ---- Room -----------------------------------------------------------------*/
 
 /* Makes room for element number count; every one of them has cost at least one
  * byte of the pickle. */
-static elman_status reserve(const machine *m, void **block, int64_t count,
-                            int64_t *room, size_t size)
+static elman_status reserve(const el_pickle_machine *m, void **block,
+                            int64_t count, int64_t *room, size_t size)
 {
     if (count < *room)
         return ELMAN_OK;
@@ -42,7 +26,7 @@ static elman_status reserve(const machine *m, void **block, int64_t count,
     return ELMAN_OK;
 }
 
-static elman_status push(machine *m, int32_t value)
+elman_status el_pickle_push(el_pickle_machine *m, int32_t value)
 {
     void *block = m->stack;
     const elman_status s =
@@ -53,16 +37,14 @@ static elman_status push(machine *m, int32_t value)
     return s;
 }
 
-/* Makes a node and pushes it; NULL with the sentence kept.  What it points to
- * moves with the next one. */
-static el_pickle_node *push_node(machine *m, el_pickle_type type)
+el_pickle_node *el_pickle_push_node(el_pickle_machine *m, el_pickle_type type)
 {
     el_pickle *const t = m->tree;
     void *block = t->nodes;
     const elman_status s =
         reserve(m, &block, t->node_count, &t->node_room, sizeof *t->nodes);
     t->nodes = block;
-    if (s || push(m, (int32_t)t->node_count))
+    if (s || el_pickle_push(m, (int32_t)t->node_count))
         return NULL;
     el_pickle_node *const node = &t->nodes[t->node_count++];
     *node = (el_pickle_node){
@@ -70,7 +52,8 @@ static el_pickle_node *push_node(machine *m, el_pickle_type type)
     return node;
 }
 
-static elman_status append(machine *m, int32_t container, int32_t value)
+static elman_status append(el_pickle_machine *m, int32_t container,
+                           int32_t value)
 {
     el_pickle *const t = m->tree;
     void *block = t->cells;
@@ -92,12 +75,12 @@ static elman_status append(machine *m, int32_t container, int32_t value)
 
 /* ---- The stack ------------------------------------------------------------*/
 
-static int64_t fence(const machine *m)
+static int64_t fence(const el_pickle_machine *m)
 {
     return m->mark_count > 0 ? m->marks[m->mark_count - 1] : 0;
 }
 
-static elman_status pop(machine *m, int32_t *value)
+elman_status el_pickle_pop(el_pickle_machine *m, int32_t *value)
 {
     *value = -1;
     if (m->depth <= fence(m))
@@ -106,7 +89,7 @@ static elman_status pop(machine *m, int32_t *value)
     return ELMAN_OK;
 }
 
-static elman_status top(const machine *m, int32_t *value)
+elman_status el_pickle_top(const el_pickle_machine *m, int32_t *value)
 {
     *value = -1;
     if (m->depth <= fence(m))
@@ -116,7 +99,7 @@ static elman_status top(const machine *m, int32_t *value)
 }
 
 /* Takes the mark away: what was above it begins at *from. */
-static elman_status pop_mark(machine *m, int64_t *from)
+static elman_status pop_mark(el_pickle_machine *m, int64_t *from)
 {
     *from = 0;
     if (m->mark_count == 0)
@@ -126,14 +109,10 @@ static elman_status pop_mark(machine *m, int64_t *from)
     return ELMAN_OK;
 }
 
-static el_pickle_node *node_at(const machine *m, int32_t value)
-{
-    return &m->tree->nodes[value];
-}
-
 /* ---- Bytes of the pickle --------------------------------------------------*/
 
-static elman_status take(machine *m, uint64_t size, const unsigned char **out)
+static elman_status take(el_pickle_machine *m, uint64_t size,
+                         const unsigned char **out)
 {
     *out = NULL;
     if (size > (uint64_t)(m->end - m->at))
@@ -143,7 +122,7 @@ static elman_status take(machine *m, uint64_t size, const unsigned char **out)
     return ELMAN_OK;
 }
 
-static elman_status take_number(machine *m, int size, uint64_t *out)
+static elman_status take_number(el_pickle_machine *m, int size, uint64_t *out)
 {
     const unsigned char *bytes;
     const elman_status s = take(m, (uint64_t)size, &bytes);
@@ -153,7 +132,7 @@ static elman_status take_number(machine *m, int size, uint64_t *out)
     return s;
 }
 
-static elman_status take_line(machine *m, el_pickle_text *out)
+elman_status el_pickle_take_line(el_pickle_machine *m, el_pickle_text *out)
 {
     const size_t left = (size_t)(m->end - m->at);
     const unsigned char *const end = left ? memchr(m->at, '\n', left) : NULL;
@@ -169,26 +148,27 @@ static elman_status take_line(machine *m, el_pickle_text *out)
  * Several opcodes share a function, and differ in m->with: of these it is a
  * value, or how many bytes a number, a length or an index has. */
 
-static elman_status put_value(machine *m, el_pickle_type type, int64_t integer)
+static elman_status put_value(el_pickle_machine *m, el_pickle_type type,
+                              int64_t integer)
 {
-    el_pickle_node *const node = push_node(m, type);
+    el_pickle_node *const node = el_pickle_push_node(m, type);
     if (!node)
         return ELMAN_ENOMEM;
     node->integer = integer;
     return ELMAN_OK;
 }
 
-static elman_status op_none(machine *m)
+static elman_status op_none(el_pickle_machine *m)
 {
     return put_value(m, EL_PICKLE_NONE, 0);
 }
 
-static elman_status op_bool(machine *m)
+static elman_status op_bool(el_pickle_machine *m)
 {
     return put_value(m, EL_PICKLE_BOOL, m->with);
 }
 
-static elman_status op_int(machine *m)
+static elman_status op_int(el_pickle_machine *m)
 {
     uint64_t number;
     const elman_status s = take_number(m, m->with, &number);
@@ -199,7 +179,7 @@ static elman_status op_int(machine *m)
 }
 
 /* Two's complement of so many bytes. */
-static elman_status op_long(machine *m)
+static elman_status op_long(el_pickle_machine *m)
 {
     uint64_t length, number = 0;
     const unsigned char *bytes;
@@ -217,14 +197,14 @@ static elman_status op_long(machine *m)
     return put_value(m, EL_PICKLE_INT, (int64_t)number);
 }
 
-static elman_status op_real(machine *m)
+static elman_status op_real(el_pickle_machine *m)
 {
     const unsigned char *bytes;
     const elman_status s = take(m, 8, &bytes);
     return s ? s : put_value(m, EL_PICKLE_REAL, 0);
 }
 
-static elman_status op_text(machine *m)
+static elman_status op_text(el_pickle_machine *m)
 {
     uint64_t length;
     const unsigned char *bytes;
@@ -233,7 +213,7 @@ static elman_status op_text(machine *m)
         s = take(m, length, &bytes);
     if (s)
         return s;
-    el_pickle_node *const node = push_node(m, EL_PICKLE_TEXT);
+    el_pickle_node *const node = el_pickle_push_node(m, EL_PICKLE_TEXT);
     if (!node)
         return ELMAN_ENOMEM;
     node->text = (el_pickle_text){(const char *)bytes, (size_t)length};
@@ -243,7 +223,7 @@ static elman_status op_text(machine *m)
 /* ---- Opcodes: containers ---------------------------------------------------
  * m->with: the type, of a tuple how many, or whether items have keys. */
 
-static elman_status op_mark(machine *m)
+static elman_status op_mark(el_pickle_machine *m)
 {
     void *block = m->marks;
     const elman_status s =
@@ -254,11 +234,11 @@ static elman_status op_mark(machine *m)
     return s;
 }
 
-/* A container of what stands on the stack from a place on. */
-static elman_status gather(machine *m, el_pickle_type type, int64_t from)
+elman_status el_pickle_gather(el_pickle_machine *m, el_pickle_type type,
+                              int64_t from)
 {
     const int64_t end = m->depth;
-    elman_status s = push_node(m, type) ? ELMAN_OK : ELMAN_ENOMEM;
+    elman_status s = el_pickle_push_node(m, type) ? ELMAN_OK : ELMAN_ENOMEM;
     if (s)
         return s;
     const int32_t made = m->stack[end];
@@ -267,39 +247,39 @@ static elman_status gather(machine *m, el_pickle_type type, int64_t from)
     for (int64_t i = from; !s && i < end; ++i)
         s = append(m, made, m->stack[i]);
     m->depth = from;
-    return s ? s : push(m, made);
+    return s ? s : el_pickle_push(m, made);
 }
 
-static elman_status op_gather(machine *m)
+static elman_status op_gather(el_pickle_machine *m)
 {
     int64_t from;
     const elman_status s = pop_mark(m, &from);
-    return s ? s : gather(m, (el_pickle_type)m->with, from);
+    return s ? s : el_pickle_gather(m, (el_pickle_type)m->with, from);
 }
 
-static elman_status op_tuple(machine *m)
+static elman_status op_tuple(el_pickle_machine *m)
 {
     if (m->depth - fence(m) < m->with)
         return el_fail(ELMAN_EFORMAT, "the pickle takes from an empty stack");
-    return gather(m, EL_PICKLE_TUPLE, m->depth - m->with);
+    return el_pickle_gather(m, EL_PICKLE_TUPLE, m->depth - m->with);
 }
 
-static elman_status op_empty(machine *m)
+static elman_status op_empty(el_pickle_machine *m)
 {
-    return gather(m, (el_pickle_type)m->with, m->depth);
+    return el_pickle_gather(m, (el_pickle_type)m->with, m->depth);
 }
 
 /* Moves what stands on the stack from a place on into the container that is
  * below it.  Objects take items as dicts do. */
-static elman_status move_into(machine *m, bool keyed, int64_t from)
+static elman_status move_into(el_pickle_machine *m, bool keyed, int64_t from)
 {
     const int64_t end = m->depth;
     int32_t container;
     m->depth = from;
-    elman_status s = top(m, &container);
+    elman_status s = el_pickle_top(m, &container);
     if (s)
         return s;
-    const el_pickle_type type = node_at(m, container)->type;
+    const el_pickle_type type = el_pickle_node_at(m, container)->type;
     if (keyed ? type != EL_PICKLE_DICT && type != EL_PICKLE_OBJECT
               : type != EL_PICKLE_LIST)
         return el_fail(ELMAN_EFORMAT, "the pickle puts items into something "
@@ -311,14 +291,14 @@ static elman_status move_into(machine *m, bool keyed, int64_t from)
     return s;
 }
 
-static elman_status op_items(machine *m)
+static elman_status op_items(el_pickle_machine *m)
 {
     int64_t from;
     const elman_status s = pop_mark(m, &from);
     return s ? s : move_into(m, m->with, from);
 }
 
-static elman_status op_item(machine *m)
+static elman_status op_item(el_pickle_machine *m)
 {
     const int count = m->with ? 2 : 1;
     if (m->depth - fence(m) < count)
@@ -328,16 +308,16 @@ static elman_status op_item(machine *m)
 
 /* ---- Opcodes: the stack and the memo --------------------------------------*/
 
-static elman_status op_pop(machine *m)
+static elman_status op_pop(el_pickle_machine *m)
 {
     int32_t value;
     int64_t from;
     if (m->mark_count > 0 && m->depth == fence(m))
         return pop_mark(m, &from);
-    return pop(m, &value);
+    return el_pickle_pop(m, &value);
 }
 
-static elman_status op_pop_mark(machine *m)
+static elman_status op_pop_mark(el_pickle_machine *m)
 {
     int64_t from;
     const elman_status s = pop_mark(m, &from);
@@ -346,19 +326,19 @@ static elman_status op_pop_mark(machine *m)
     return s;
 }
 
-static elman_status op_dup(machine *m)
+static elman_status op_dup(el_pickle_machine *m)
 {
     int32_t value;
-    const elman_status s = top(m, &value);
-    return s ? s : push(m, value);
+    const elman_status s = el_pickle_top(m, &value);
+    return s ? s : el_pickle_push(m, value);
 }
 
 /* Numbers come in turn, so that a large one does not ask for memory. */
-static elman_status remember(machine *m, uint64_t number)
+static elman_status remember(el_pickle_machine *m, uint64_t number)
 {
     int32_t value;
     void *block = m->memo;
-    elman_status s = top(m, &value);
+    elman_status s = el_pickle_top(m, &value);
     if (!s && number > (uint64_t)m->memo_count)
         s = el_fail(ELMAN_EFORMAT,
                     "the pickle remembers number %llu where %lld would be next",
@@ -373,19 +353,19 @@ static elman_status remember(machine *m, uint64_t number)
     return ELMAN_OK;
 }
 
-static elman_status op_memoize(machine *m)
+static elman_status op_memoize(el_pickle_machine *m)
 {
     return remember(m, (uint64_t)m->memo_count);
 }
 
-static elman_status op_put(machine *m)
+static elman_status op_put(el_pickle_machine *m)
 {
     uint64_t number;
     const elman_status s = take_number(m, m->with, &number);
     return s ? s : remember(m, number);
 }
 
-static elman_status op_get(machine *m)
+static elman_status op_get(el_pickle_machine *m)
 {
     uint64_t number;
     const elman_status s = take_number(m, m->with, &number);
@@ -395,206 +375,12 @@ static elman_status op_get(machine *m)
         return el_fail(ELMAN_EFORMAT,
                        "the pickle asks for number %llu, and remembers %lld",
                        (unsigned long long)number, (long long)m->memo_count);
-    return push(m, m->memo[number]);
-}
-
-/* ---- Opcodes: globals, calls and objects ----------------------------------*/
-
-static bool starts_with(el_pickle_text text, const char *word)
-{
-    const size_t size = strlen(word);
-    return text.size >= size && memcmp(text.at, word, size) == 0;
-}
-
-bool el_pickle_text_is(el_pickle_text text, const char *word)
-{
-    return text.size == strlen(word) && starts_with(text, word);
-}
-
-static bool is_listed(const el_pickle_global *g, el_pickle_text module,
-                      el_pickle_text name)
-{
-    const size_t size = strlen(g->module);
-    if (g->name)
-        return el_pickle_text_is(module, g->module) &&
-               el_pickle_text_is(name, g->name);
-    return starts_with(module, g->module) &&
-           (module.size == size || module.at[size] == '.');
-}
-
-static elman_status put_global(machine *m, el_pickle_text module,
-                               el_pickle_text name)
-{
-    int found = FOREIGN;
-    for (int i = 0; found < 0 && i < m->list_count; ++i)
-        if (is_listed(&m->list[i], module, name))
-            found = i;
-    el_pickle_node *const node = push_node(m, EL_PICKLE_GLOBAL);
-    if (!node)
-        return ELMAN_ENOMEM;
-    node->text = module;
-    node->name = name;
-    node->integer = found;
-    return ELMAN_OK;
-}
-
-static elman_status op_global(machine *m)
-{
-    el_pickle_text module, name;
-    elman_status s = take_line(m, &module);
-    if (!s)
-        s = take_line(m, &name);
-    return s ? s : put_global(m, module, name);
-}
-
-static elman_status op_stack_global(machine *m)
-{
-    int32_t module, name;
-    elman_status s = pop(m, &name);
-    if (!s)
-        s = pop(m, &module);
-    if (s)
-        return s;
-    if (node_at(m, module)->type != EL_PICKLE_TEXT ||
-        node_at(m, name)->type != EL_PICKLE_TEXT)
-        return el_fail(ELMAN_EFORMAT, "a global's name in the pickle is no "
-                                      "text");
-    return put_global(m, node_at(m, module)->text, node_at(m, name)->text);
-}
-
-/* A name as a sentence may have it. */
-typedef struct printable {
-    char text[128];
-} printable;
-
-static printable name_of(const el_pickle_node *g)
-{
-    printable out;
-    size_t used = 0;
-    const el_pickle_text parts[] = {g->text, {".", 1}, g->name};
-    for (int p = 0; p < 3; ++p)
-        for (size_t i = 0; i < parts[p].size && i < 60; ++i) {
-            const char c = parts[p].at[i];
-            out.text[used++] = c > ' ' && c < 127 ? c : '?';
-        }
-    out.text[used] = '\0';
-    return out;
-}
-
-static elman_status refuse_call(const el_pickle_node *g)
-{
-    return el_fail(ELMAN_EFORMAT,
-                   "the pickle calls %s, which is refused (only what tensors "
-                   "need is read, and nothing is run)",
-                   name_of(g).text);
-}
-
-/* Arguments of a call, and what is called. */
-static elman_status pop_call(machine *m, int32_t *what, int32_t *with)
-{
-    elman_status s = pop(m, with);
-    if (!s)
-        s = pop(m, what);
-    if (s)
-        return s;
-    if (node_at(m, *what)->type != EL_PICKLE_GLOBAL ||
-        node_at(m, *with)->type != EL_PICKLE_TUPLE)
-        return el_fail(ELMAN_EFORMAT,
-                       "the pickle calls something that is no global");
-    return ELMAN_OK;
-}
-
-/* Whether there are no arguments but perhaps one global. */
-static bool has_no_items(const machine *m, const el_pickle_node *arguments)
-{
-    const el_pickle *const t = m->tree;
-    return arguments->count == 0 ||
-           (arguments->count == 1 &&
-            t->nodes[t->cells[arguments->first].value].type ==
-                EL_PICKLE_GLOBAL);
-}
-
-/* A call is never made: it becomes a node. */
-static elman_status op_reduce(machine *m)
-{
-    int32_t what, with;
-    const elman_status s = pop_call(m, &what, &with);
-    if (s)
-        return s;
-    const el_pickle_node *const g = node_at(m, what);
-    const el_pickle_node *const arguments = node_at(m, with);
-    const el_pickle_use use =
-        g->integer < 0 ? EL_PICKLE_INERT : m->list[g->integer].use;
-    if (use == EL_PICKLE_MAKES_DICT && has_no_items(m, arguments))
-        return gather(m, EL_PICKLE_DICT, m->depth);
-    if (use == EL_PICKLE_MAKES_LIST && arguments->count == 0)
-        return gather(m, EL_PICKLE_LIST, m->depth);
-    if (use == EL_PICKLE_MAKES_LIST && arguments->count == 1) {
-        const int32_t list = m->tree->cells[arguments->first].value;
-        if (node_at(m, list)->type == EL_PICKLE_LIST)
-            return push(m, list);
-    }
-    if (use != EL_PICKLE_CALLED)
-        return refuse_call(g);
-    el_pickle_node *const node = push_node(m, EL_PICKLE_CALL);
-    if (!node)
-        return ELMAN_ENOMEM;
-    node->what = what;
-    node->with = with;
-    return ELMAN_OK;
-}
-
-/* Of any class: an object is what is kept of it, and its code is not run. */
-static elman_status op_newobj(machine *m)
-{
-    int32_t what, with;
-    const elman_status s = pop_call(m, &what, &with);
-    if (s)
-        return s;
-    el_pickle_node *const g = node_at(m, what);
-    if (g->integer == FOREIGN)
-        g->integer = FOREIGN_CLASS;
-    el_pickle_node *const node = push_node(m, EL_PICKLE_OBJECT);
-    if (!node)
-        return ELMAN_ENOMEM;
-    node->what = what;
-    return ELMAN_OK;
-}
-
-/* What else has a state (an OrderedDict with attributes) loses it. */
-static elman_status op_build(machine *m)
-{
-    int32_t state, object;
-    elman_status s = pop(m, &state);
-    if (!s)
-        s = top(m, &object);
-    if (s)
-        return s;
-    el_pickle_node *const node = node_at(m, object);
-    if (node->type == EL_PICKLE_OBJECT && node->with < 0)
-        node->with = state;
-    else if (node->type != EL_PICKLE_DICT && node->type != EL_PICKLE_CALL)
-        s = el_fail(ELMAN_EFORMAT, "the pickle gives a state to something that "
-                                   "has none");
-    return s;
-}
-
-static elman_status op_persistent(machine *m)
-{
-    int32_t id;
-    const elman_status s = pop(m, &id);
-    if (s)
-        return s;
-    el_pickle_node *const node = push_node(m, EL_PICKLE_PERSISTENT);
-    if (!node)
-        return ELMAN_ENOMEM;
-    node->with = id;
-    return ELMAN_OK;
+    return el_pickle_push(m, m->memo[number]);
 }
 
 /* ---- The machine ----------------------------------------------------------*/
 
-static elman_status op_proto(machine *m)
+static elman_status op_proto(el_pickle_machine *m)
 {
     uint64_t version;
     const elman_status s = take_number(m, 1, &version);
@@ -605,22 +391,22 @@ static elman_status op_proto(machine *m)
     return s;
 }
 
-static elman_status op_frame(machine *m)
+static elman_status op_frame(el_pickle_machine *m)
 {
     uint64_t size;
     return take_number(m, 8, &size);
 }
 
-static elman_status op_stop(machine *m)
+static elman_status op_stop(el_pickle_machine *m)
 {
     m->stopped = true;
-    return pop(m, &m->tree->root);
+    return el_pickle_pop(m, &m->tree->root);
 }
 
 /* Those without a function are refused by their names. */
 static const struct opcode {
     const char *name;
-    elman_status (*run)(machine *m);
+    elman_status (*run)(el_pickle_machine *m);
     int with;
 } opcodes[256] = {
     ['('] = {"MARK", op_mark, 0},
@@ -636,8 +422,8 @@ static const struct opcode {
     ['M'] = {"BININT2", op_int, 2},
     ['N'] = {"NONE", op_none, 0},
     ['P'] = {"PERSID", NULL, 0},
-    ['Q'] = {"BINPERSID", op_persistent, 0},
-    ['R'] = {"REDUCE", op_reduce, 0},
+    ['Q'] = {"BINPERSID", el_pickle_op_persistent, 0},
+    ['R'] = {"REDUCE", el_pickle_op_reduce, 0},
     ['S'] = {"STRING", NULL, 0},
     ['T'] = {"BINSTRING", op_text, 4},
     ['U'] = {"SHORT_BINSTRING", op_text, 1},
@@ -647,8 +433,8 @@ static const struct opcode {
     ['C'] = {"SHORT_BINBYTES", op_text, 1},
     ['G'] = {"BINFLOAT", op_real, 0},
     ['a'] = {"APPEND", op_item, false},
-    ['b'] = {"BUILD", op_build, 0},
-    ['c'] = {"GLOBAL", op_global, 0},
+    ['b'] = {"BUILD", el_pickle_op_build, 0},
+    ['c'] = {"GLOBAL", el_pickle_op_global, 0},
     ['d'] = {"DICT", op_gather, EL_PICKLE_DICT},
     ['}'] = {"EMPTY_DICT", op_empty, EL_PICKLE_DICT},
     ['e'] = {"APPENDS", op_items, false},
@@ -667,7 +453,7 @@ static const struct opcode {
     [')'] = {"EMPTY_TUPLE", op_tuple, 0},
     ['u'] = {"SETITEMS", op_items, true},
     [0x80] = {"PROTO", op_proto, 0},
-    [0x81] = {"NEWOBJ", op_newobj, 0},
+    [0x81] = {"NEWOBJ", el_pickle_op_newobj, 0},
     [0x82] = {"EXT1", NULL, 0},
     [0x83] = {"EXT2", NULL, 0},
     [0x84] = {"EXT4", NULL, 0},
@@ -685,7 +471,7 @@ static const struct opcode {
     [0x90] = {"ADDITEMS", op_items, false},
     [0x91] = {"FROZENSET", op_gather, EL_PICKLE_LIST},
     [0x92] = {"NEWOBJ_EX", NULL, 0},
-    [0x93] = {"STACK_GLOBAL", op_stack_global, 0},
+    [0x93] = {"STACK_GLOBAL", el_pickle_op_stack_global, 0},
     [0x94] = {"MEMOIZE", op_memoize, 0},
     [0x95] = {"FRAME", op_frame, 0},
     [0x96] = {"BYTEARRAY8", NULL, 0},
@@ -693,7 +479,7 @@ static const struct opcode {
     [0x98] = {"READONLY_BUFFER", NULL, 0},
 };
 
-static elman_status run(machine *m)
+static elman_status run(el_pickle_machine *m)
 {
     while (!m->stopped) {
         const unsigned char *byte;
@@ -715,14 +501,7 @@ static elman_status run(machine *m)
     }
     if (m->at != m->end)
         return el_fail(ELMAN_EFORMAT, "bytes are left after the pickle");
-    for (int64_t i = 0; i < m->tree->node_count; ++i) {
-        const el_pickle_node *const node = &m->tree->nodes[i];
-        if (node->type == EL_PICKLE_GLOBAL && node->integer == FOREIGN)
-            return el_fail(ELMAN_EFORMAT,
-                           "the pickle names %s, which is refused",
-                           name_of(node).text);
-    }
-    return ELMAN_OK;
+    return el_pickle_check_globals(m);
 }
 
 elman_status el_pickle_read(const elman_context *context, const void *bytes,
@@ -734,11 +513,11 @@ elman_status el_pickle_read(const elman_context *context, const void *bytes,
         return el_fail(ELMAN_EFORMAT,
                        "the pickle has %zu bytes (at most %d are read)", size,
                        SIZE_MOST);
-    machine m = {.tree = out,
-                 .at = bytes,
-                 .end = (const unsigned char *)bytes + size,
-                 .list = list,
-                 .list_count = list_count};
+    el_pickle_machine m = {.tree = out,
+                           .at = bytes,
+                           .end = (const unsigned char *)bytes + size,
+                           .list = list,
+                           .list_count = list_count};
     const elman_status s = run(&m);
     el_free(context, m.stack);
     el_free(context, m.memo);
