@@ -129,7 +129,13 @@ typedef struct el_layer_back {
     void *gather;       /* EL_GATHER_ROWS rows of I */
     void *grad;         /* the flat block that is added to, or NULL */
     void *scratch;      /* el_layer_scratch bytes */
+    /* Of a run that is one of the pieces of a longer one, cut at multiples of
+     * EL_BLOCK_STEPS: edge, dh, end and carry go on from piece to piece. */
+    bool later;    /* another piece has been gone back through before */
+    bool more;     /* and another will be */
+    int64_t after; /* ranks that are alive after the last step */
 } el_layer_back;
+/* Zeros in the last three: the run is whole. */
 void el_layer_backward(const el_layer *layer, el_run run, const el_input *input,
                        const el_record *record, const el_layer_back *back);
 size_t el_layer_scratch(const el_layer *layer, el_run run);

@@ -260,6 +260,12 @@ typedef struct back_at {
     int64_t base;
 } back_at;
 
+/* Ranks that are alive at step t, or after the last one. */
+static int64_t alive_at(el_run run, const el_layer_back *back, int64_t t)
+{
+    return t < run.steps ? el_active(run, t) : back->after;
+}
+
 static void step_back(const el_layer *layer, el_run run,
                       const el_record *record, const el_layer_back *back,
                       const back_at *at, int64_t t, int64_t b0, int64_t b1)
@@ -270,7 +276,8 @@ static void step_back(const el_layer *layer, el_run run,
     const int64_t H = layer->hidden, P = layer->out;
     const int64_t da = el_layer_da_row(layer);
     const int64_t row = el_first_row(run, t) + b0 - at->base;
-    const bool more = layer->reverse ? t > 0 : b0 < el_active(run, t + 1);
+    const bool more =
+        layer->reverse ? t > 0 || back->later : b0 < alive_at(run, back, t + 1);
     const int64_t next = layer->reverse ? t - 1 : t + 1;
     el_step_back s = {.step = step_at(layer, run, record, 0, t, b0, b1),
                       .da = el_at(k, back->da, row * da),
@@ -350,12 +357,12 @@ static void walk_back(const el_layer *layer, el_run run,
     for (int64_t i = 0; i < steps; ++i) {
         const int64_t t = el_block_step(&chain, at->block, i);
         const int64_t alive = el_active(run, t);
-        const int64_t cut = el_active(run, t + 1);
+        const int64_t cut = alive_at(run, back, t + 1);
         step_back(layer, run, record, back, at, t, 0, cut);
         step_back(layer, run, record, back, at, t, cut, alive);
         if (back->dh0.p && layer->reverse)
             initial_states(layer, run, back, at, t, cut, alive);
-        else if (back->dh0.p && t == 0)
+        else if (back->dh0.p && t == 0 && !back->more)
             initial_states(layer, run, back, at, t, 0, alive);
     }
 }
@@ -367,7 +374,7 @@ static void keep_edge(const el_layer *layer, el_run run,
     const el_kernels *const k = layer->k;
     const int64_t da = el_layer_da_row(layer);
     const int64_t t = layer->reverse ? at->block.end - 1 : at->block.begin;
-    if (layer->reverse ? at->block.end < run.steps : t > 0)
+    if (back->more || (layer->reverse ? at->block.end < run.steps : t > 0))
         memcpy(back->edge,
                el_at(k, back->da, (el_first_row(run, t) - at->base) * da),
                (size_t)(el_active(run, t) * da) * k->size);
@@ -557,7 +564,8 @@ void el_layer_backward(const el_layer *layer, el_run run, const el_input *input,
     const int64_t P = layer->out;
     el_chain chain = {.run = run, .reverse = layer->reverse};
     back_at at = {0};
-    begin_back(layer, run, back);
+    if (!back->later)
+        begin_back(layer, run, back);
     while (el_next_block(&(el_chain){.run = run, .reverse = layer->reverse},
                          &at.block)) {
         at.base = el_first_row(run, at.block.begin);
@@ -577,10 +585,14 @@ void el_layer_backward(const el_layer *layer, el_run run, const el_input *input,
             input_back(layer, run, back, &at);
         keep_edge(layer, run, back, &at);
     }
-    /* Sequences without a step. */
-    const int64_t begun = run.steps > 0 ? el_active(run, 0) : 0;
-    memcpy(el_at(k, back->dh, begun * P), el_at(k, back->end, begun * P),
-           (size_t)((run.batch - begun) * P) * k->size);
+    /* Sequences without a step: seen where step 0 is. */
+    if (layer->reverse ? !back->later : !back->more) {
+        const int64_t begun = run.steps > 0 ? el_active(run, 0) : 0;
+        memcpy(el_at(k, back->dh, begun * P), el_at(k, back->end, begun * P),
+               (size_t)((run.batch - begun) * P) * k->size);
+    }
+    if (back->more)
+        return;
     states_out(k, &back->dh0, back->dh, run.batch, P);
     states_out(k, &back->dc0, back->carry, run.batch, layer->hidden);
 }

@@ -55,6 +55,8 @@ typedef struct el_seq {
     int64_t step;         /* from a step to the next; 0: rows are packed */
     const int32_t *order; /* where the sequence of each rank stands; NULL:
                            * at its rank */
+    const int64_t *at;    /* where the first row of each rank lies, in elements;
+                           * NULL: where order says */
 } el_seq;
 
 /* Which row belongs to (t, b): that of the step itself, or of the state before
@@ -69,8 +71,10 @@ static inline void *el_seq_row(const el_kernels *k, const el_seq *s, el_run run,
 {
     *count = end - b;
     if (s->step) {
-        if (s->order)
+        if (s->order || s->at)
             *count = 1;
+        if (s->at)
+            return el_at(k, s->p, t * s->step + s->at[b]);
         return el_at(k, s->p,
                      t * s->step + (s->order ? s->order[b] : b) * s->ld);
     }

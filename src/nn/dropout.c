@@ -61,9 +61,11 @@ static void drop_part(void *arg, int part)
         for (int64_t b = 0; b < el_active(j->run, t); ++b) {
             const int64_t row = el_first_row(j->run, t) + b;
             const int64_t sequence = j->d->order ? j->d->order[b] : b;
+            const int64_t step =
+                j->d->first_step + t + (j->d->steps ? j->d->steps[b] : 0);
             drop(j->k, j->d->p, j->d->key, (uint64_t)(j->d->first + sequence),
-                 j->d->locked ? 0 : (uint64_t)(j->d->first_step + t) * blocks,
-                 j->width, el_at(j->k, j->x, row * j->ldx),
+                 j->d->locked ? 0 : (uint64_t)step * blocks, j->width,
+                 el_at(j->k, j->x, row * j->ldx),
                  el_at(j->k, j->y, row * j->ldy));
         }
 }

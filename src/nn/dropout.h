@@ -24,6 +24,7 @@ typedef struct el_dropout {
     int64_t first;        /* of el_draw, */
     int64_t first_step;   /* likewise */
     const int32_t *order; /* of a run's ranks */
+    const int64_t *steps; /* rank b begins so many steps later; NULL: zeros */
 } el_dropout;
 
 uint64_t el_dropout_key(const el_draw *draw, int layer);

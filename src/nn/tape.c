@@ -80,10 +80,7 @@ static void plan_tape(el_plan *p, el_tape *t)
     }
     rows = all - B;
     gate_rows = t->window * B;
-    el_want(p, &t->first, t->piece + 1, 1, sizeof *t->first);
-    el_want(p, &t->order, B, 1, sizeof *t->order);
-    el_want(p, &t->spare, B, 1, sizeof *t->spare);
-    el_want(p, &t->length, B, 1, sizeof *t->length);
+    el_batch_want(p, &t->q, t->piece, B);
     el_want(p, &t->gather, EL_GATHER_ROWS, d->input, size);
     el_want(p, &t->h, d->layers, 1, sizeof *t->h);
     el_want(p, &t->record, s->count, 1, sizeof *t->record);
@@ -112,6 +109,7 @@ static el_tape shape(const el_stack *stack, int64_t steps, int64_t batch,
     const int64_t window = window_steps(steps, batch);
     const bool pieces = inference && stack->desc.directions == 1;
     return (el_tape){.stack = stack,
+                     .q = {.k = stack->k},
                      .most_steps = steps,
                      .most_batch = batch,
                      .inference = inference,
@@ -186,177 +184,16 @@ void el_tape_free(el_tape *t)
     for (int i = 0; t->rec && i < s->count; ++i)
         el_recurrent_free(&s->layers[i], &t->rec[i]);
     void *const blocks[] = {
-        t->h,     t->record, t->gates, t->m,     t->dropped,    t->rec,
-        t->w_hh,  t->edge,   t->da,    t->dproj, t->between[0], t->between[1],
-        t->dh,    t->end,    t->dm,    t->carry, t->gather,     t->scratch,
-        t->first, t->order,  t->spare, t->length};
+        t->h,    t->record, t->gates, t->m,     t->dropped,    t->rec,
+        t->w_hh, t->edge,   t->da,    t->dproj, t->between[0], t->between[1],
+        t->dh,   t->end,    t->dm,    t->carry, t->gather,     t->scratch};
+    el_batch_free(c, &t->q);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; ++i)
         el_free(c, blocks[i]);
     *t = (el_tape){0};
 }
 
-/* ---- The run --------------------------------------------------------------*/
-
-/* Ranks: longest first, stable, by merging runs of 1, 2, 4, ... */
-static void rank(el_tape *t, const int64_t *lengths)
-{
-    const int64_t B = t->batch;
-    int32_t *from = t->order, *to = t->spare;
-    for (int64_t b = 0; b < B; ++b)
-        from[b] = (int32_t)b;
-    for (int64_t width = 1; width < B; width *= 2) {
-        for (int64_t begin = 0; begin < B; begin += 2 * width) {
-            const int64_t middle = begin + width < B ? begin + width : B;
-            const int64_t end = begin + 2 * width < B ? begin + 2 * width : B;
-            int64_t i = begin, j = middle;
-            for (int64_t b = begin; b < end; ++b) {
-                const bool left =
-                    i < middle &&
-                    (j == end || lengths[from[i]] >= lengths[from[j]]);
-                to[b] = left ? from[i++] : from[j++];
-            }
-        }
-        int32_t *const last = from;
-        from = to;
-        to = last;
-    }
-    t->order = from;
-    t->spare = to;
-    for (int64_t b = 0; b < B; ++b)
-        t->length[b] = lengths[t->order[b]];
-}
-
-static void set_run(el_tape *t, const el_forward *f)
-{
-    t->steps = f->steps;
-    t->batch = f->batch;
-    t->longest = f->steps;
-    t->batch_first = f->batch_first && f->batch > 1;
-    t->draw = f->draw;
-    t->unequal = t->permuted = false;
-    bool sorted = true;
-    for (int64_t b = 1; f->lengths && b < f->batch; ++b) {
-        t->unequal = t->unequal || f->lengths[b] != f->lengths[0];
-        sorted = sorted && f->lengths[b] <= f->lengths[b - 1];
-    }
-    t->permuted = !sorted;
-    if (t->unequal)
-        rank(t, f->lengths);
-    if (f->lengths)
-        t->longest = t->unequal ? t->length[0] : f->lengths[0];
-}
-
-static int64_t length_of(const el_tape *t, int64_t b)
-{
-    return t->unequal ? t->length[b] : t->longest;
-}
-
-typedef struct span {
-    int64_t from, to;
-} span;
-
-static void begin_piece(el_tape *t, span at)
-{
-    t->run = (el_run){at.to - at.from, t->batch, NULL};
-    if (!t->unequal)
-        return;
-    int64_t alive = t->batch;
-    t->run.first = t->first;
-    t->first[0] = 0;
-    for (int64_t i = 0; i < t->run.steps; ++i) {
-        while (alive > 0 && t->length[alive - 1] <= at.from + i)
-            --alive;
-        t->first[i + 1] = t->first[i] + alive;
-    }
-}
-
-static const int32_t *order_of(const el_tape *t)
-{
-    return t->permuted ? t->order : NULL;
-}
-
-/* A caller's tensor [T,B,width] or [B,T,width]; packed where that is so. */
-static el_seq callers(const el_tape *t, const void *p, int64_t width)
-{
-    const int64_t B = t->batch;
-    if (!p)
-        return (el_seq){0};
-    if (!t->batch_first && !t->unequal)
-        return (el_seq){.p = (void *)p, .ld = width};
-    return (el_seq){.p = (void *)p,
-                    .ld = t->batch_first ? t->steps * width : width,
-                    .step = t->batch_first ? width : B * width,
-                    .order = order_of(t)};
-}
-
-/* Zeros where a caller's tensor has rows past the ends. */
-static void zero_padding(const el_tape *t, void *p, int64_t width)
-{
-    if (!p || width == 0)
-        return;
-    for (int64_t b = 0; b < t->batch; ++b) {
-        const int64_t at = t->unequal ? t->order[b] : b;
-        for (int64_t i = length_of(t, b); i < t->steps; ++i)
-            memset(
-                el_at(t->stack->k, p,
-                      (t->batch_first ? at * t->steps + i : i * t->batch + at) *
-                          width),
-                0, (size_t)width * t->stack->k->size);
-    }
-}
-
 /* ---- Forward --------------------------------------------------------------*/
-
-/* The states of layer i, [B,width] of a caller's, in or out by rank. */
-static el_states callers_states(const el_tape *t, const void *p, int i,
-                                int64_t width)
-{
-    const int64_t at = i * t->batch * width;
-    return (el_states){.p = p ? el_at(t->stack->k, p, at) : NULL,
-                       .width = width,
-                       .order = order_of(t)};
-}
-
-static void begin_states(const el_tape *t, const el_states *from, void *first,
-                         int64_t ld, int64_t width)
-{
-    const el_kernels *const k = t->stack->k;
-    const size_t bytes = (size_t)width * k->size;
-    const int64_t B = t->batch;
-    for (int64_t b = 0; b < B; ++b) {
-        void *const to = el_at(k, first, (b - B) * ld);
-        if (from->p)
-            memcpy(to, el_states_row(k, from, b), bytes);
-        else
-            memset(to, 0, bytes);
-    }
-}
-
-/* The row of rank b's last state in the piece. */
-static int64_t last_row(const el_tape *t, bool reverse, span at, int64_t b)
-{
-    int64_t n = length_of(t, b);
-    n = (n < at.to ? n : at.to) - at.from;
-    if (n <= 0)
-        return b - t->batch;
-    return reverse ? b : el_first_row(t->run, n - 1) + b;
-}
-
-/* Last states to a caller, or to where the next piece begins. */
-static void end_states(const el_tape *t, const el_layer *layer, span at,
-                       const void *first, int64_t ld, int64_t width,
-                       const el_states *to)
-{
-    const el_kernels *const k = t->stack->k;
-    for (int64_t b = 0; b < t->batch; ++b) {
-        const int64_t row = last_row(t, layer->reverse, at, b);
-        void *const out =
-            to ? el_states_row(k, to, b) : el_at(k, first, (b - t->batch) * ld);
-        const void *const in = el_at(k, first, row * ld);
-        if (in != out)
-            memcpy(out, in, (size_t)width * k->size);
-    }
-}
 
 /* What layer n takes from the one below it. */
 static el_input layer_input(const el_tape *t, int n, const el_input *input)
@@ -382,8 +219,8 @@ static el_dropout between(const el_tape *t, int n)
                         .locked = t->stack->desc.locked,
                         .key = el_dropout_key(&t->draw, n),
                         .first = t->draw.first,
-                        .first_step = t->draw.first_step,
-                        .order = order_of(t)};
+                         .first_step = t->draw.first_step,
+                         .order = el_batch_order(&t->q)};
 }
 
 static void drop_weights(el_tape *t, const void *weights)
@@ -418,87 +255,75 @@ static void forward_piece(el_tape *t, const el_input *input)
     }
 }
 
-static void give_outputs(const el_tape *t, span at, const el_seq *y)
-{
-    const el_stack *const s = t->stack;
-    const el_kernels *const k = s->k;
-    const size_t bytes = (size_t)s->width * k->size;
-    const void *const rows = el_tape_output(t);
-    if (y->step == 0) {
-        memcpy(el_at(k, y->p, at.from * t->batch * s->width), rows,
-               (size_t)el_rows(t->run) * bytes);
-        return;
-    }
-    for (int64_t i = 0; i < t->run.steps; ++i)
-        for (int64_t b = 0; b < el_active(t->run, i); ++b) {
-            int64_t some;
-            memcpy(
-                el_seq_row(k, y, t->run, EL_NOW, at.from + i, b, b + 1, &some),
-                el_at(k, rows, (el_first_row(t->run, i) + b) * s->width),
-                bytes);
-        }
-}
-
-/* Sequences whose rows are packed are all of one length. */
 static el_input input_from(const el_tape *t, int64_t step)
 {
-    const int64_t row = step * t->batch;
     el_input in = t->input;
-    if (in.x.p)
-        in.x.p = el_at(t->stack->k, in.x.p,
-                       in.x.step ? step * in.x.step : row * in.x.ld);
-    in.ids = in.ids ? in.ids + row : NULL;
+    in.x = el_rows_from(&t->q, in.x, step);
+    in.ids = in.ids ? in.ids + step * t->q.batch : NULL;
     return in;
+}
+
+void el_tape_begin(el_tape *t, const el_forward *f)
+{
+    assert(f->steps <= t->most_steps && f->batch <= t->most_batch);
+    el_batch_set(&t->q, f->steps, f->batch, f->lengths, f->batch_first);
+    t->draw = f->draw;
+    t->input = f->input;
+    if (f->input.x.p)
+        t->input.x = el_batch_rows(&t->q, f->input.x.p, t->stack->desc.input);
+    if (t->draw.train && t->rec)
+        drop_weights(t, f->weights);
+}
+
+/* The states of all records end a piece: to a caller, or to begin the next. */
+static void end_states(el_tape *t, el_span at, const el_forward *f)
+{
+    const el_stack *const s = t->stack;
+    const int64_t P = s->out, H = s->desc.hidden;
+    for (int i = 0; i < s->count; ++i) {
+        const el_record *const r = &t->record[i];
+        const bool reverse = s->layers[i].reverse;
+        const el_states h = el_batch_states(&t->q, f ? f->hT : NULL, i, P);
+        const el_states c = el_batch_states(&t->q, f ? f->cT : NULL, i, H);
+        if (!f || h.p)
+            el_states_end(&t->q, reverse, t->run, at, r->h, r->ldh, P,
+                          f ? &h : NULL);
+        if (r->c && (!f || c.p))
+            el_states_end(&t->q, reverse, t->run, at, r->c, H, H,
+                          f ? &c : NULL);
+    }
 }
 
 void el_tape_forward(el_tape *t, const el_forward *f)
 {
     const el_stack *const s = t->stack;
-    const int64_t P = s->out, H = s->desc.hidden;
-    assert(f->steps <= t->most_steps && f->batch <= t->most_batch);
-    set_run(t, f);
-    t->input = f->input;
-    if (f->input.x.p)
-        t->input.x = callers(t, f->input.x.p, s->desc.input);
-    const el_seq y = callers(t, f->y, s->width);
-    if (t->draw.train && t->rec)
-        drop_weights(t, f->weights);
+    el_tape_begin(t, f);
+    const el_seq y = el_batch_rows(&t->q, f->y, s->width);
     for (int i = 0; i < s->count; ++i) {
         const el_record *const r = &t->record[i];
-        const el_states h = callers_states(t, f->h0, i, P);
-        const el_states c = callers_states(t, f->c0, i, H);
-        begin_states(t, &h, r->h, r->ldh, P);
+        const el_states h = el_batch_states(&t->q, f->h0, i, s->out);
+        const el_states c = el_batch_states(&t->q, f->c0, i, s->desc.hidden);
+        el_states_begin(&t->q, &h, r->h, r->ldh);
         if (r->c)
-            begin_states(t, &c, r->c, H, H);
+            el_states_begin(&t->q, &c, r->c, s->desc.hidden);
     }
-    span at = {0, 0};
-    begin_piece(t, at);
-    while (at.to < t->longest) {
+    el_span at = {0, 0};
+    t->run = el_batch_piece(&t->q, at);
+    while (at.to < t->q.longest) {
         at.from = at.to;
         at.to = at.from + t->piece;
-        at.to = at.to < t->longest ? at.to : t->longest;
-        begin_piece(t, at);
+        at.to = at.to < t->q.longest ? at.to : t->q.longest;
+        t->run = el_batch_piece(&t->q, at);
         const el_input in = input_from(t, at.from);
         forward_piece(t, &in);
         if (y.p)
-            give_outputs(t, at, &y);
-        for (int i = 0; at.to < t->longest && i < s->count; ++i) {
-            const el_record *const r = &t->record[i];
-            end_states(t, &s->layers[i], at, r->h, r->ldh, P, NULL);
-            if (r->c)
-                end_states(t, &s->layers[i], at, r->c, H, H, NULL);
-        }
+            el_rows_out(&t->q, t->run, at.from, el_tape_output(t), s->width,
+                        s->width, &y);
+        if (at.to < t->q.longest)
+            end_states(t, at, NULL);
     }
-    zero_padding(t, f->y, s->width);
-    for (int i = 0; i < s->count; ++i) {
-        const el_record *const r = &t->record[i];
-        const el_states h = callers_states(t, f->hT, i, P);
-        const el_states c = callers_states(t, f->cT, i, H);
-        if (h.p)
-            end_states(t, &s->layers[i], at, r->h, r->ldh, P, &h);
-        if (c.p && r->c)
-            end_states(t, &s->layers[i], at, r->c, H, H, &c);
-    }
+    el_batch_zero_padding(&t->q, f->y, s->width);
+    end_states(t, at, f);
     t->recorded = true;
 }
 
@@ -541,23 +366,24 @@ void el_tape_backward(el_tape *t, const el_backward *b)
     const int64_t P = s->out, H = s->desc.hidden;
     const int S = s->desc.directions, L = s->desc.layers;
     const bool weights = t->draw.train && t->rec && b->grad;
-    el_seq dy = callers(t, b->dy, s->width);
+    el_seq dy = el_batch_rows(&t->q, b->dy, s->width);
     for (int n = L - 1; n >= 0; --n) {
         const el_input in = layer_input(t, n, &t->input);
         /* In two directions dx may not lie where dy is still read. */
         void *const below = t->between[t->between[1] ? n % 2 : 0];
         const el_seq dx = n > 0 ? (el_seq){.p = below, .ld = s->width}
-                                : callers(t, b->dx, s->desc.input);
+                                : el_batch_rows(&t->q, b->dx, s->desc.input);
         for (int i = n * S; i < n * S + S; ++i) {
             const el_layer layer = layer_of(t, i);
             const el_layer_back back = {
                 .dy = half(t, dy, i % S),
-                .dhT = callers_states(t, b->dhT, i, P),
-                .dcT = callers_states(t, b->dcT, i, H),
+                .dhT = el_batch_states(&t->q, b->dhT, i, P),
+                .dcT = el_batch_states(&t->q, b->dcT, i, H),
                 .dx = dx,
                 .dx_add = i % S > 0,
-                .dh0 = callers_states(t, b->dh0, i, P),
-                .dc0 = callers_states(t, t->record[i].c ? b->dc0 : NULL, i, H),
+                .dh0 = el_batch_states(&t->q, b->dh0, i, P),
+                .dc0 = el_batch_states(&t->q, t->record[i].c ? b->dc0 : NULL, i,
+                                       H),
                 .da = t->da,
                 .edge = t->edge,
                 .dproj = t->dproj,
@@ -581,5 +407,5 @@ void el_tape_backward(el_tape *t, const el_backward *b)
                             s->width, dx.p, s->width);
         }
     }
-    zero_padding(t, b->dx, s->desc.input);
+    el_batch_zero_padding(&t->q, b->dx, s->desc.input);
 }

@@ -4,6 +4,7 @@
 #ifndef EL_TAPE_H
 #define EL_TAPE_H
 
+#include "batch.h"
 #include "dropout.h"
 #include "stack.h"
 
@@ -24,14 +25,8 @@ typedef struct el_tape {
 
     /* Of the forward that is recorded. */
     bool recorded;
-    int64_t steps, batch;   /* T, B */
-    int64_t longest;        /* steps that any sequence has */
-    el_run run;             /* of the piece at work: of all, in training */
-    int64_t *first;         /* [piece+1] */
-    int32_t *order, *spare; /* [B]; the first by rank */
-    int64_t *length;        /* [B], by rank */
-    bool unequal;           /* lengths are not all the longest one */
-    bool permuted, batch_first;
+    el_batch q;
+    el_run run; /* of the piece at work: of all, in training */
     el_input input;
     el_draw draw;
 } el_tape;
