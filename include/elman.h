@@ -198,9 +198,11 @@ typedef struct elman_memory {
     int64_t optimizer; /* its moments */
     int64_t kept;      /* further copies of the weights: the best ones so far,
                         * their average */
-    int64_t tape;      /* tapes and states, with all working memory */
+    int64_t tape;      /* tapes and states, with all working memory; */
+    int64_t outside;   /* of that, what a budget cannot spare */
     int64_t tokens;    /* of a minibatch, and its targets */
     int64_t total;
+    double passes; /* forward, for each backward: 1, or more in a budget */
 } elman_memory;
 #define ELMAN_MEMORY                                                           \
     {                                                                          \
@@ -303,6 +305,12 @@ typedef struct elman_tape_desc {
     int64_t batch;      /* largest B, at least 1 */
     int inference_only; /* 1: forward only; little memory, however long T is
                          * (in one direction) */
+    int64_t memory;     /* a budget in bytes for what the tape takes, 0: none.
+                         * Where it is less than all steps would take, states
+                         * are kept at some steps only, and the rest is computed
+                         * again on the way back, to the same bits
+                         * (docs/long-sequences.md).  In two directions what
+                         * layers give to each other lies outside it */
 } elman_tape_desc;
 #define ELMAN_TAPE_DESC                                                        \
     {                                                                          \
@@ -310,7 +318,9 @@ typedef struct elman_tape_desc {
     }
 
 /* A tape holds what one forward pass leaves for backward, and all working
- * memory of both: running allocates nothing.  rnn is borrowed. */
+ * memory of both: running allocates nothing.  rnn is borrowed.
+ * ELMAN_EINVAL: a budget that is too small; the sentence says the least that
+ * would do. */
 ELMAN_API elman_status elman_tape_create(const elman_rnn *rnn,
                                          const elman_tape_desc *desc,
                                          elman_tape **out);
@@ -716,6 +726,12 @@ ELMAN_API void elman_lm_init(elman_lm *lm, uint64_t seed);
 /* Training: forward with loss, then backward. */
 ELMAN_API elman_status elman_lm_tape_create(const elman_lm *lm, int64_t steps,
                                             int64_t batch, elman_lm_tape **out);
+/* The same by a descriptor (never inference_only).  Within a budget logits are
+ * never kept for all steps, and ids and targets of a forward are borrowed until
+ * its backward. */
+ELMAN_API elman_status elman_lm_tape_make(const elman_lm *lm,
+                                          const elman_tape_desc *desc,
+                                          elman_lm_tape **out);
 ELMAN_API void elman_lm_tape_destroy(elman_lm_tape **tape);
 /* What is carried between pieces of a text: h [L,B,P] of a recurrent stack, and
  * c [L,B,H] of an LSTM behind it; the last n-1 tokens for ELMAN_CELL_NONE.
@@ -1018,6 +1034,8 @@ typedef struct elman_train_desc {
     int64_t back; /* regular: steps, or more; 0 means steps */
     double cut;   /* random: (0, 1]; the mean over time (loss) divides by
                    * steps / cut, which an update has on average */
+    int64_t memory; /* a budget in bytes for all but weights, tokens and texts,
+                     * as in elman_tape_desc; 0: none */
 } elman_train_desc;
 #define ELMAN_TRAIN_DESC                                                       \
     {                                                                          \
@@ -1067,7 +1085,9 @@ typedef struct elman_ranks {
     }
 
 /* text and valid (NULL: none) are borrowed; valid must share text's
- * vocabulary.  ELMAN_ETEXT: the text is shorter than one batch. */
+ * vocabulary.  ELMAN_ETEXT: the text is shorter than one batch.
+ * ELMAN_EINVAL: also a memory that is too little, with the least that would
+ * do. */
 ELMAN_API elman_status elman_trainer_create(elman_context *context,
                                             const elman_train_desc *desc,
                                             elman_text *text, elman_text *valid,

@@ -10,6 +10,10 @@ elman_status el_check_optimizer(const elman_optimizer_desc *d);
 elman_status el_check_lm_desc(elman_lm_desc *d);
 elman_status el_check_rnn_desc(elman_rnn_desc *d);
 
+/* Takes and checks what a tape is to hold. */
+struct el_tape_size;
+elman_status el_take_tape_size(struct el_tape_size *out,
+                               const elman_tape_desc *desc);
 /* Adds up the total and gives it; ELMAN_ENOMEM where a part is negative, which
  * is one that overflows. */
 elman_status el_give_memory(elman_memory *out, elman_memory *memory);

@@ -189,15 +189,27 @@ void elman_lm_init(elman_lm *lm, uint64_t seed)
 elman_status elman_lm_tape_create(const elman_lm *lm, int64_t steps,
                                   int64_t batch, elman_lm_tape **out)
 {
+    elman_tape_desc d = ELMAN_TAPE_DESC;
+    d.steps = steps;
+    d.batch = batch;
+    return elman_lm_tape_make(lm, &d, out);
+}
+
+elman_status elman_lm_tape_make(const elman_lm *lm, const elman_tape_desc *desc,
+                                elman_lm_tape **out)
+{
     EL_REQUIRE(out, "out is NULL");
     *out = NULL;
-    EL_REQUIRE(lm, "lm is NULL");
+    EL_REQUIRE(lm && desc, "lm or desc is NULL");
     EL_REQUIRE(lm->desc.dtype != ELMAN_INT8,
                "the model is of ELMAN_INT8 (weights of a byte do not train)");
-    EL_REQUIRE(steps >= 1 && batch >= 1,
-               "steps and batch are %lld and %lld (at least 1)",
-               (long long)steps, (long long)batch);
-    return el_lm_tape_create(lm, steps, batch, false, out);
+    el_tape_size size;
+    const elman_status s = el_take_tape_size(&size, desc);
+    if (s)
+        return s;
+    EL_REQUIRE(!size.inference, "inference_only is set (a tape is for training "
+                                "here, elman_lm_eval for inference)");
+    return el_lm_tape_create(lm, &size, out);
 }
 
 void elman_lm_tape_destroy(elman_lm_tape **tape)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* memory_api.c - what models take, said beforehand. */
 #include "../model/lm.h"
+#include "../nn/tape.h"
 #include "../optim/optimizer.h"
 #include "../train/nonfinite.h"
 #include "../train/trainer.h"
@@ -24,19 +25,8 @@ elman_status el_give_memory(elman_memory *out, elman_memory *m)
 static elman_memory network_memory(const elman_network *n)
 {
     return (elman_memory){.weights = el_network_weights_bytes(n),
-                          .packed = el_network_packed_bytes(n)};
-}
-
-static elman_status take_tape(elman_tape_desc *d, const elman_tape_desc *desc)
-{
-    *d = (elman_tape_desc)ELMAN_TAPE_DESC;
-    const elman_status s = el_take_desc(d, sizeof *d, desc, "elman_tape_desc");
-    if (s)
-        return s;
-    EL_REQUIRE(d->inference_only || (d->steps >= 1 && d->batch >= 1),
-               "steps and batch are %lld and %lld (at least 1)",
-               (long long)d->steps, (long long)d->batch);
-    return ELMAN_OK;
+                          .packed = el_network_packed_bytes(n),
+                          .passes = 1};
 }
 
 elman_status elman_lm_memory(const elman_lm *lm, const elman_tape_desc *desc,
@@ -49,27 +39,35 @@ elman_status elman_lm_memory(const elman_lm *lm, const elman_tape_desc *desc,
         m.tape = el_lm_state_bytes(lm, 1);
         return el_give_memory(out, &m);
     }
-    elman_tape_desc d;
+    el_tape_size size = {.inference = true};
+    el_tape_cost cost;
     elman_optimizer_desc o = ELMAN_OPTIMIZER_DESC;
-    elman_status s = take_tape(&d, desc);
+    elman_status s = ELMAN_OK;
+    if (!desc->inference_only)
+        s = el_take_tape_size(&size, desc);
     if (!s && optimizer)
         s = el_take_desc(&o, sizeof o, optimizer, "elman_optimizer_desc");
     if (!s && optimizer)
         s = el_check_optimizer(&o);
     if (s)
         return s;
-    if (d.inference_only) {
+    if (size.inference) {
         m.tape = el_lm_eval_bytes(lm);
         return el_give_memory(out, &m);
     }
+    s = el_lm_tape_costs(lm, &size, &cost);
+    if (s)
+        return s;
     m.gradient = m.weights;
-    m.tape = el_lm_tape_bytes(lm, d.steps, d.batch, false);
-    m.tokens = el_shards_tokens_bytes(d.steps, d.batch);
-    const int64_t state = el_lm_state_bytes(lm, d.batch);
+    m.tape = cost.bytes;
+    m.outside = cost.outside;
+    m.passes = cost.passes;
+    m.tokens = el_shards_tokens_bytes(size.steps, size.batch);
+    const int64_t state = el_lm_state_bytes(lm, size.batch);
     if (m.tape >= 0)
         m.tape = state < 0 ? -1 : m.tape + state;
     const elman_lm_state carried = {
-        .lm = lm, .batch = d.batch, .state = {&lm->net.stack, d.batch}};
+        .lm = lm, .batch = size.batch, .state = {&lm->net.stack, size.batch}};
     m.kept = (int64_t)(el_carried_bytes(&carried) + EL_BLOCK_EXTRA);
     if (optimizer)
         m.optimizer =
@@ -94,7 +92,7 @@ elman_status elman_network_memory(const elman_network *network, int64_t steps,
 
 void elman_trainer_memory(const elman_trainer *trainer, elman_memory *out)
 {
-    elman_memory m;
+    elman_memory m = {0};
     if (!trainer || !out)
         return;
     el_trainer_memory(trainer, &m);

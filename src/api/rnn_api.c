@@ -193,21 +193,40 @@ void elman_rnn_init(elman_rnn *rnn, uint64_t seed)
 
 /* ---- Tapes ----------------------------------------------------------------*/
 
-static elman_status check_tape(const elman_rnn *rnn,
-                               const elman_tape_desc *desc, elman_tape_desc *d)
+elman_status el_take_tape_size(el_tape_size *out, const elman_tape_desc *desc)
 {
-    EL_REQUIRE(rnn && desc, "rnn or desc is NULL");
-    *d = (elman_tape_desc)ELMAN_TAPE_DESC;
-    const elman_status s = el_take_desc(d, sizeof *d, desc, "elman_tape_desc");
+    elman_tape_desc d = ELMAN_TAPE_DESC;
+    const elman_status s = el_take_desc(&d, sizeof d, desc, "elman_tape_desc");
     if (s)
         return s;
-    EL_REQUIRE(d->steps >= 1 && d->steps < (int64_t)1 << 40,
-               "steps is %lld (at least 1, below 2^40)", (long long)d->steps);
-    EL_REQUIRE(d->batch >= 1 && d->batch < most_size,
-               "batch is %lld (at least 1, below 2^31)", (long long)d->batch);
-    EL_REQUIRE(d->inference_only || !rnn->desc.inference_only,
+    EL_REQUIRE(d.steps >= 1 && d.batch >= 1,
+               "steps and batch are %lld and %lld (at least 1)",
+               (long long)d.steps, (long long)d.batch);
+    EL_REQUIRE(d.memory >= 0, "memory is %lld (0 or more)",
+               (long long)d.memory);
+    *out = (el_tape_size){.steps = d.steps,
+                          .batch = d.batch,
+                          .inference = d.inference_only,
+                          .memory = d.memory};
+    return ELMAN_OK;
+}
+
+static const int64_t handle = sizeof(elman_tape) + EL_BLOCK_EXTRA;
+
+static elman_status check_tape(const elman_rnn *rnn,
+                               const elman_tape_desc *desc, el_tape_size *size)
+{
+    EL_REQUIRE(rnn && desc, "rnn or desc is NULL");
+    const elman_status s = el_take_tape_size(size, desc);
+    if (s)
+        return s;
+    EL_REQUIRE(size->steps < (int64_t)1 << 40 && size->batch < most_size,
+               "steps and batch are %lld and %lld (below 2^40 and 2^31)",
+               (long long)size->steps, (long long)size->batch);
+    EL_REQUIRE(size->inference || !rnn->desc.inference_only,
                "a training tape cannot be made for a network that is for "
                "inference only");
+    size->besides = handle;
     return ELMAN_OK;
 }
 
@@ -216,15 +235,14 @@ elman_status elman_tape_create(const elman_rnn *rnn,
 {
     EL_REQUIRE(out, "out is NULL");
     *out = NULL;
-    elman_tape_desc d;
-    elman_status s = check_tape(rnn, desc, &d);
+    el_tape_size size;
+    elman_status s = check_tape(rnn, desc, &size);
     if (s)
         return s;
     elman_tape *const tape = el_alloc(rnn->context, sizeof *tape);
     if (!tape)
         return ELMAN_ENOMEM;
-    s = el_tape_create(&rnn->stack, d.steps, d.batch, d.inference_only,
-                       &tape->tape);
+    s = el_tape_create(&rnn->stack, &size, &tape->tape);
     if (s) {
         el_free(rnn->context, tape);
         return s;
@@ -243,18 +261,22 @@ void elman_tape_destroy(elman_tape **tape)
     *tape = NULL;
 }
 
-static int64_t tape_bytes(const elman_rnn *rnn, const elman_tape_desc *d)
+/* With the handle; fails as creating one does. */
+static elman_status tape_costs(const elman_rnn *rnn,
+                               const elman_tape_desc *desc, el_tape_cost *out)
 {
-    const int64_t bytes =
-        el_tape_bytes(&rnn->stack, d->steps, d->batch, d->inference_only);
-    return bytes < 0 ? -1
-                     : bytes + (int64_t)sizeof(elman_tape) + EL_BLOCK_EXTRA;
+    el_tape_size size;
+    elman_status s = check_tape(rnn, desc, &size);
+    if (!s)
+        s = el_tape_costs(&rnn->stack, &size, out);
+    out->bytes += handle;
+    return s;
 }
 
 int64_t elman_tape_bytes(const elman_rnn *rnn, const elman_tape_desc *desc)
 {
-    elman_tape_desc d;
-    return check_tape(rnn, desc, &d) ? -1 : tape_bytes(rnn, &d);
+    el_tape_cost cost = {0};
+    return tape_costs(rnn, desc, &cost) ? -1 : cost.bytes;
 }
 
 static int64_t state_bytes(const elman_rnn *rnn)
@@ -269,13 +291,15 @@ elman_status elman_rnn_memory(const elman_rnn *rnn, const elman_tape_desc *desc,
     EL_REQUIRE(rnn && out, "rnn or out is NULL");
     EL_REQUIRE(desc || !rnn->desc.bidirectional,
                "a network of two directions needs whole sequences");
-    elman_tape_desc d;
-    const elman_status s = desc ? check_tape(rnn, desc, &d) : ELMAN_OK;
+    el_tape_cost cost = {.bytes = state_bytes(rnn), .passes = 1};
+    const elman_status s = desc ? tape_costs(rnn, desc, &cost) : ELMAN_OK;
     if (s)
         return s;
     elman_memory m = {.weights = (int64_t)el_block_bytes(rnn->weights),
                       .packed = el_stack_bytes(&rnn->stack),
-                      .tape = desc ? tape_bytes(rnn, &d) : state_bytes(rnn)};
+                      .tape = cost.bytes,
+                      .outside = cost.outside,
+                      .passes = cost.passes};
     return el_give_memory(out, &m);
 }
 

@@ -100,6 +100,8 @@ static elman_status take(elman_train_desc *d, const elman_train_desc *desc)
                d->on_nonfinite);
     EL_REQUIRE(d->stop_after >= 0, "stop_after is %lld (0 or more)",
                (long long)d->stop_after);
+    EL_REQUIRE(d->memory >= 0, "memory is %lld (0 or more)",
+               (long long)d->memory);
     EL_REQUIRE(d->valid_fraction >= 0 && d->valid_fraction < 1,
                "valid_fraction is %g (0 or more, below 1)", d->valid_fraction);
     return ELMAN_OK;

@@ -64,10 +64,12 @@ int64_t el_lm_state_ids_count(const elman_lm_state *state);
 struct elman_lm_tape {
     const elman_lm *lm;
     int64_t most_steps, most_batch;
-    el_run run; /* of the forward that is held; no steps: none is */
+    int64_t piece; /* steps that x ... each hold: all, or, where the tape
+                    * computes again, one block of them */
+    el_run run;    /* of the forward that is held; no steps: none is */
     bool inference;
     el_tape tape;
-    int32_t *ids; /* [n-1+T,B] */
+    int32_t *ids; /* [n-1+T,B]; NULL where the batch's own are read */
     void *x, *dx; /* [T,B,n*E]; NULL for one-hot input */
     void *out;    /* [T,B,P]: what enters the decoder, where that is not the
                    * stack's output itself */
@@ -76,15 +78,21 @@ struct elman_lm_tape {
     el_draw draw;
     double *each; /* [T,B] */
     void *scratch;
+
+    /* Of a tape that computes again, while a forward is held. */
+    const int32_t *tokens, *targets; /* ids, or the batch's */
+    double scale, sum;
+    void *grad;
 };
 
-/* An inference tape gives losses only; it holds at most 256 rows. */
-elman_status el_lm_tape_create(const elman_lm *lm, int64_t steps, int64_t batch,
-                               bool inference, elman_lm_tape **out);
+/* An inference tape gives losses only; it holds at most 256 rows.  Only steps,
+ * batch, inference, memory and besides are read. */
+elman_status el_lm_tape_create(const elman_lm *lm, const el_tape_size *size,
+                               elman_lm_tape **out);
 void el_lm_tape_free(elman_lm_tape *tape);
-/* What one takes; -1 if it overflows. */
-int64_t el_lm_tape_bytes(const elman_lm *lm, int64_t steps, int64_t batch,
-                         bool inference);
+/* What one takes; fails as creating it does. */
+elman_status el_lm_tape_costs(const elman_lm *lm, const el_tape_size *size,
+                              el_tape_cost *out);
 void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
                    const elman_lm_batch *batch, elman_lm_state *state,
                    double *loss_sum, int64_t *kept);

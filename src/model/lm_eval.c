@@ -7,9 +7,15 @@
  * not depend on the pieces. */
 enum { PIECE = 128 };
 
+static const el_tape_size size = {
+    .steps = PIECE, .batch = 1, .inference = true};
+
 int64_t el_lm_eval_bytes(const elman_lm *lm)
 {
-    return el_lm_tape_bytes(lm, PIECE, 1, true) + el_lm_state_bytes(lm, 1);
+    el_tape_cost cost;
+    if (el_lm_tape_costs(lm, &size, &cost))
+        return -1;
+    return cost.bytes + el_lm_state_bytes(lm, 1);
 }
 
 elman_status el_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
@@ -19,7 +25,7 @@ elman_status el_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
     const bool counts_unknown = vocab->level != ELMAN_BYTE;
     elman_lm_tape *tape = NULL;
     elman_lm_state *state = NULL;
-    elman_status s = el_lm_tape_create(lm, PIECE, 1, true, &tape);
+    elman_status s = el_lm_tape_create(lm, &size, &tape);
     if (!s)
         s = el_lm_state_create(lm, 1, &state);
     if (s)

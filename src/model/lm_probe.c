@@ -142,8 +142,7 @@ static void forward(probe *p)
                                .each = p->each,
                                .dx = p->logits};
     el_xent_all(lm->net.context, lm->net.k, &xent);
-    el_decoder_backward(&lm->net.decoder, (el_run){1, p->N, NULL}, NULL,
-                        p->logits, p->dy, NULL, NULL);
+    el_decoder_backward(&lm->net.decoder, p->N, p->logits, p->dy);
 }
 
 static void backward(probe *p, double *norms)

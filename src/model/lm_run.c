@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* lm_run.c - a language model at work: forward, backward, one step. */
 #include "../base/plan.h"
-#include "lm.h"
+#include "lm_work.h"
 
-#include <assert.h>
 #include <string.h>
 
-static int64_t embedded(const elman_lm *lm)
+int64_t el_lm_embedded(const elman_lm *lm)
 {
     return lm->net.embedding >= 0 ? lm->tokens * lm->desc.embed : 0;
 }
@@ -31,7 +30,7 @@ int64_t el_lm_state_ids_count(const elman_lm_state *state)
 static void plan_state(el_plan *p, elman_lm_state *state)
 {
     const elman_lm *const lm = state->lm;
-    const int64_t x = embedded(lm);
+    const int64_t x = el_lm_embedded(lm);
     el_want(p, &state->ids, lm->tokens, state->batch, sizeof *state->ids);
     if (x > 0)
         el_want(p, &state->x, x, state->batch, lm->net.k->size);
@@ -134,108 +133,6 @@ elman_status el_lm_state_write(elman_lm_state *state, const void *in)
     return ELMAN_OK;
 }
 
-/* ---- Tape -----------------------------------------------------------------*/
-
-static size_t tape_scratch(const elman_lm *lm, el_run most)
-{
-    const size_t decoder = el_decoder_scratch(&lm->net.decoder);
-    const size_t embedding =
-        lm->net.embedding >= 0
-            ? el_lookup_scratch(lm->net.k, most, lm->classes, lm->desc.embed)
-            : 0;
-    return decoder > embedding ? decoder : embedding;
-}
-
-static void plan_tape(el_plan *p, elman_lm_tape *t)
-{
-    const elman_lm *const lm = t->lm;
-    const size_t size = lm->net.k->size;
-    const int64_t P = lm->net.stack.width, x = embedded(lm);
-    const el_run most = {t->most_steps, t->most_batch, NULL};
-    int64_t rows, ids;
-    if (__builtin_mul_overflow(most.steps, most.batch, &rows) ||
-        __builtin_mul_overflow(most.steps + lm->tokens - 1, most.batch, &ids) ||
-        rows > INT32_MAX) {
-        p->failed = true;
-        el_no_memory();
-        return;
-    }
-    el_want(p, &t->ids, ids, 1, sizeof *t->ids);
-    el_want(p, &t->logits, rows, lm->classes, size);
-    el_want(p, &t->each, rows, 1, sizeof *t->each);
-    if (x > 0)
-        el_want(p, &t->x, rows, x, size);
-    if (t->inference)
-        return;
-    if (lm->desc.dropout > 0)
-        el_want(p, &t->out, rows, P, size);
-    el_want(p, &t->dh, rows, P, size);
-    el_want(p, &t->scratch, 1, (int64_t)tape_scratch(lm, most), 1);
-    if (x > 0)
-        el_want(p, &t->dx, rows, x, size);
-}
-
-static elman_lm_tape shape(const elman_lm *lm, int64_t steps, int64_t batch,
-                           bool inference)
-{
-    return (elman_lm_tape){.lm = lm,
-                           .most_steps = steps,
-                           .most_batch = batch,
-                           .inference = inference};
-}
-
-elman_status el_lm_tape_create(const elman_lm *lm, int64_t steps, int64_t batch,
-                               bool inference, elman_lm_tape **out)
-{
-    const elman_context *const c = lm->net.context;
-    el_plan p = {.context = c, .allocate = true};
-    assert(!inference || steps * batch <= 256);
-    elman_lm_tape *const t = el_alloc(c, sizeof *t);
-    if (!t)
-        return ELMAN_ENOMEM;
-    *t = shape(lm, steps, batch, inference);
-    elman_status s =
-        el_tape_create(&lm->net.stack, steps, batch, inference, &t->tape);
-    if (!s) {
-        plan_tape(&p, t);
-        s = p.failed ? ELMAN_ENOMEM : ELMAN_OK;
-    }
-    if (s) {
-        el_lm_tape_free(t);
-        return s;
-    }
-    *out = t;
-    return ELMAN_OK;
-}
-
-int64_t el_lm_tape_bytes(const elman_lm *lm, int64_t steps, int64_t batch,
-                         bool inference)
-{
-    el_plan p = {.context = lm->net.context};
-    elman_lm_tape t = shape(lm, steps, batch, inference);
-    el_want_bytes(&p, sizeof t + EL_BLOCK_EXTRA);
-    el_want_bytes(&p, el_tape_bytes(&lm->net.stack, steps, batch, inference));
-    plan_tape(&p, &t);
-    return p.failed ? -1 : p.bytes;
-}
-
-void el_lm_tape_free(elman_lm_tape *t)
-{
-    if (!t)
-        return;
-    const elman_context *const c = t->lm->net.context;
-    el_tape_free(&t->tape);
-    el_free(c, t->ids);
-    el_free(c, t->x);
-    el_free(c, t->dx);
-    el_free(c, t->out);
-    el_free(c, t->logits);
-    el_free(c, t->dh);
-    el_free(c, t->each);
-    el_free(c, t->scratch);
-    el_free(c, t);
-}
-
 /* ---- Forward and backward -------------------------------------------------*/
 
 /* x [rows,n*E]: a row is the embeddings of its n tokens.  ids [n-1+T,B], so
@@ -255,31 +152,44 @@ static el_input enter(const elman_lm *lm, int64_t batch, int64_t rows,
     if (lm->net.embedding < 0)
         return (el_input){.ids = ids, .ids_stride = batch};
     embed(lm, batch, rows, ids, x);
-    return (el_input){.x = {.p = x, .ld = embedded(lm)}};
+    return (el_input){.x = {.p = x, .ld = el_lm_embedded(lm)}};
 }
 
-/* The masks of what enters the decoder: those of a layer's output that no
- * layer is above. */
-static el_dropout before_decoder(const elman_lm *lm, const el_draw *draw)
+/* The masks are those of a layer's output that no layer is above. */
+void el_lm_drop(elman_lm_tape *tape, int64_t from, el_run run, const void *x,
+                void *y)
 {
-    return (el_dropout){.p = lm->desc.dropout,
-                        .locked = lm->desc.locked,
-                        .key = el_dropout_key(draw, lm->desc.layers - 1),
-                        .first = draw->first,
-                        .first_step = draw->first_step};
-}
-
-/* What enters the decoder, packed rows. */
-static const void *top_of(const elman_lm *lm, elman_lm_tape *tape)
-{
+    const elman_lm *const lm = tape->lm;
     const int64_t P = lm->net.stack.width;
-    const void *const h = el_tape_output(&tape->tape);
-    if (!tape->out || !tape->draw.train)
-        return h;
-    const el_dropout d = before_decoder(lm, &tape->draw);
-    el_dropout_rows(lm->net.context, lm->net.k, &d, tape->run, P, h, P,
-                    tape->out, P);
-    return tape->out;
+    const el_dropout d = {.p = lm->desc.dropout,
+                          .locked = lm->desc.locked,
+                          .key =
+                              el_dropout_key(&tape->draw, lm->desc.layers - 1),
+                          .first = tape->draw.first,
+                          .first_step = tape->draw.first_step + from};
+    el_dropout_rows(lm->net.context, lm->net.k, &d, run, P, x, P, y, P);
+}
+
+bool el_lm_drops(const elman_lm_tape *tape)
+{
+    return tape->out && tape->draw.train;
+}
+
+void el_lm_losses(elman_lm_tape *tape, int64_t rows, const void *h,
+                  const int32_t *targets, bool gradient)
+{
+    const elman_lm *const lm = tape->lm;
+    el_decoder_forward(&lm->net.decoder, rows, h, tape->logits);
+    const el_xent_rows xent = {
+        .kernel = {.classes = lm->classes, .scale = tape->scale},
+        .rows = rows,
+        .x = tape->logits,
+        .targets32 = targets,
+        .each = tape->each,
+        .dx = gradient ? tape->logits : NULL};
+    el_xent_all(lm->net.context, lm->net.k, &xent);
+    for (int64_t i = 0; i < rows; ++i)
+        tape->sum += tape->each[i];
 }
 
 void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
@@ -289,65 +199,92 @@ void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
     const el_run run = {batch->steps, batch->batch, NULL};
     const int64_t rows = el_rows(run), past = (lm->tokens - 1) * run.batch;
     const bool carries = state && lm->net.stack.recurrent;
+    const bool recalls = tape->tape.recall != NULL;
+    const el_ends ends = el_lm_ends(tape);
 
     for (int64_t i = 0; i < past; ++i)
         tape->ids[i] = state ? state->ids[i] : -1;
-    memcpy(tape->ids + past, batch->ids, (size_t)rows * sizeof *batch->ids);
-    const el_input input = enter(lm, run.batch, rows, tape->ids, tape->x);
+    if (tape->ids)
+        memcpy(tape->ids + past, batch->ids, (size_t)rows * sizeof *batch->ids);
+    tape->tokens = tape->ids ? tape->ids : batch->ids;
+    tape->targets = batch->targets;
+    tape->scale = batch->scale;
+    tape->sum = 0;
+    tape->draw = (el_draw){batch->train, batch->seed, batch->draw,
+                           batch->first_row, batch->first_step};
     el_forward f = {.steps = run.steps,
                     .batch = run.batch,
-                    .input = input,
-                    .draw = {batch->train, batch->seed, batch->draw,
-                             batch->first_row, batch->first_step},
-                    .weights = lm->net.weights};
+                    .draw = tape->draw,
+                    .weights = lm->net.weights,
+                    .ends = recalls ? &ends : NULL};
+    if (!recalls || lm->net.embedding < 0)
+        f.input = enter(lm, run.batch, rows, tape->tokens, tape->x);
     if (carries) {
         f.h0 = f.hT = state->state.h;
         f.c0 = f.cT = state->state.c;
     }
     el_tape_forward(&tape->tape, &f);
     tape->run = run;
-    tape->draw = f.draw;
-    if (state)
+    if (past > 0 && state)
         memcpy(state->ids, tape->ids + rows, (size_t)past * sizeof *state->ids);
-
-    el_decoder_forward(&lm->net.decoder, rows, top_of(lm, tape), tape->logits);
-    const el_xent_rows xent = {
-        .kernel = {.classes = lm->classes, .scale = batch->scale},
-        .rows = rows,
-        .x = tape->logits,
-        .targets32 = batch->targets,
-        .each = tape->each,
-        .dx = tape->inference ? NULL : tape->logits};
-    el_xent_all(lm->net.context, lm->net.k, &xent);
-    double sum = 0;
-    int64_t count = 0;
-    for (int64_t i = 0; i < rows; ++i) {
-        sum += tape->each[i];
-        count += batch->targets[i] >= 0;
+    if (!recalls) {
+        const void *h = el_tape_output(&tape->tape);
+        if (el_lm_drops(tape))
+            el_lm_drop(tape, 0, run, h, tape->out);
+        el_lm_losses(tape, rows, el_lm_drops(tape) ? tape->out : h,
+                     batch->targets, !tape->inference);
     }
-    *loss_sum = sum;
+    *loss_sum = tape->sum;
+    int64_t count = 0;
+    for (int64_t i = 0; i < rows; ++i)
+        count += batch->targets[i] >= 0;
     if (kept)
         *kept = count;
 }
 
 /* Each slot's tokens have their own rows of dx, E apart. */
-static void embedding_gradient(const elman_lm *lm, elman_lm_tape *tape,
-                               void *grad)
+void el_lm_embedding_gradient(elman_lm_tape *tape, int64_t from, el_run run,
+                              const void *dx)
 {
+    const elman_lm *const lm = tape->lm;
     const el_kernels *const k = lm->net.k;
-    const int64_t E = lm->desc.embed;
+    const int64_t E = lm->desc.embed, B = run.batch;
     for (int64_t s = 0; s < lm->tokens; ++s)
-        el_lookup_gradient(k, &(el_lookup_gradient_args){
-                                  .run = tape->run,
-                                  .vocab = lm->classes,
-                                  .n = E,
-                                  .ids = tape->ids + s * tape->run.batch,
-                                  .a = el_at(k, tape->dx, s * E),
-                                  .lda = lm->tokens * E,
-                                  .grad = el_at(k, grad, lm->net.embedding),
-                                  .id_stride = E,
-                                  .stride = 1,
-                                  .scratch = tape->scratch});
+        el_lookup_gradient(k,
+                           &(el_lookup_gradient_args){
+                               .run = run,
+                               .vocab = lm->classes,
+                               .n = E,
+                               .ids = tape->tokens + (from + s) * B,
+                               .a = el_at(k, dx, s * E),
+                               .lda = lm->tokens * E,
+                               .grad = el_at(k, tape->grad, lm->net.embedding),
+                               .id_stride = E,
+                               .stride = 1,
+                               .scratch = tape->scratch});
+}
+
+/* Where more than one thing adds to an embedding's row, they do so block of
+ * steps by block, as a tape does that computes again: a tied output layer, then
+ * slot after slot. */
+static void table_gradients(elman_lm_tape *tape, const void *h)
+{
+    const elman_lm *const lm = tape->lm;
+    const el_kernels *const k = lm->net.k;
+    const el_chain chain = {.run = tape->run};
+    const int64_t B = tape->run.batch;
+    el_block block = {0};
+    while (el_next_block(&chain, &block)) {
+        const el_run run = el_piece(tape->run, block.begin, block.end);
+        const int64_t row = block.begin * B;
+        if (lm->desc.tie)
+            el_decoder_gradient(&lm->net.decoder, run,
+                                el_at(k, h, row * lm->net.stack.width),
+                                el_at(k, tape->logits, row * lm->classes),
+                                tape->grad, tape->scratch);
+        el_lm_embedding_gradient(tape, block.begin, run,
+                                 el_at(k, tape->dx, row * el_lm_embedded(lm)));
+    }
 }
 
 void el_lm_backward(const elman_lm *lm, elman_lm_tape *tape, void *grad)
@@ -358,25 +295,32 @@ void el_lm_backward(const elman_lm *lm, elman_lm_tape *tape, void *grad)
 void el_lm_backward_through(const elman_lm *lm, elman_lm_tape *tape,
                             const el_lm_flow *flow, void *grad)
 {
-    const int64_t P = lm->net.stack.width;
-    const bool drops = tape->out && tape->draw.train;
-    el_decoder_backward(&lm->net.decoder, tape->run,
-                        drops ? tape->out : el_tape_output(&tape->tape),
-                        tape->logits, tape->dh, grad, tape->scratch);
-    if (drops) {
-        const el_dropout d = before_decoder(lm, &tape->draw);
-        el_dropout_rows(lm->net.context, lm->net.k, &d, tape->run, P, tape->dh,
-                        P, tape->dh, P);
+    const el_decoder *const d = &lm->net.decoder;
+    const int64_t rows = el_rows(tape->run);
+    const el_ends ends = el_lm_ends(tape);
+    el_backward b = {.dhT = flow->dhT,
+                     .dcT = flow->dcT,
+                     .dh0 = flow->dh0,
+                     .dc0 = flow->dc0,
+                     .grad = grad};
+    tape->grad = grad;
+    if (tape->tape.recall) {
+        b.ends = &ends;
+        el_tape_backward(&tape->tape, &b);
+        tape->run.steps = 0;
+        return;
     }
-    el_tape_backward(&tape->tape, &(el_backward){.dy = tape->dh,
-                                                 .dhT = flow->dhT,
-                                                 .dcT = flow->dcT,
-                                                 .dx = tape->dx,
-                                                 .dh0 = flow->dh0,
-                                                 .dc0 = flow->dc0,
-                                                 .grad = grad});
+    const void *h = el_lm_drops(tape) ? tape->out : el_tape_output(&tape->tape);
+    el_decoder_backward(d, rows, tape->logits, tape->dh);
+    if (!lm->desc.tie)
+        el_decoder_gradient(d, tape->run, h, tape->logits, grad, tape->scratch);
+    if (el_lm_drops(tape))
+        el_lm_drop(tape, 0, tape->run, tape->dh, tape->dh);
+    b.dy = tape->dh;
+    b.dx = tape->dx;
+    el_tape_backward(&tape->tape, &b);
     if (lm->net.embedding >= 0)
-        embedding_gradient(lm, tape, grad);
+        table_gradients(tape, h);
     tape->run.steps = 0;
 }
 

@@ -40,7 +40,9 @@ elman_status el_network_tape_create(const elman_network *n, int64_t steps,
     if (!t)
         return ELMAN_ENOMEM;
     t->network = n;
-    elman_status s = el_tape_create(&n->stack, steps, batch, true, &t->tape);
+    const el_tape_size size = {
+        .steps = steps, .batch = batch, .inference = true};
+    elman_status s = el_tape_create(&n->stack, &size, &t->tape);
     if (!s) {
         plan_tape(&p, n, steps, batch, t);
         s = p.failed ? ELMAN_ENOMEM : ELMAN_OK;
@@ -62,7 +64,9 @@ int64_t el_network_tape_bytes(const elman_network *n, int64_t steps,
     if (__builtin_mul_overflow(steps, batch, &rows))
         return -1;
     el_want_bytes(&p, sizeof t + EL_BLOCK_EXTRA);
-    el_want_bytes(&p, el_tape_bytes(&n->stack, steps, batch, true));
+    const el_tape_size size = {
+        .steps = steps, .batch = batch, .inference = true};
+    el_want_bytes(&p, el_tape_bytes(&n->stack, &size));
     plan_tape(&p, n, steps, batch, &t);
     return p.failed ? -1 : p.bytes;
 }

@@ -78,12 +78,11 @@ void el_decoder_forward(const el_decoder *d, int64_t rows, const void *h,
                           .ldc = d->classes});
 }
 
-void el_decoder_backward(const el_decoder *d, el_run run, const void *h,
-                         const void *dlogits, void *dh, void *grad,
-                         void *scratch)
+void el_decoder_backward(const el_decoder *d, int64_t rows, const void *dlogits,
+                         void *dh)
 {
     el_product(d->context, d->k,
-               &(el_gemm){.m = el_rows(run),
+               &(el_gemm){.m = rows,
                           .n = d->hidden,
                           .k = d->classes,
                           .a = dlogits,
@@ -91,8 +90,11 @@ void el_decoder_backward(const el_decoder *d, el_run run, const void *h,
                           .w = d->back,
                           .c = dh,
                           .ldc = d->hidden});
-    if (!grad)
-        return;
+}
+
+void el_decoder_gradient(const el_decoder *d, el_run run, const void *h,
+                         const void *dlogits, void *grad, void *scratch)
+{
     const el_chain chain = {.run = run};
     el_product_gradient(d->context, d->k,
                         &(el_gradient){.chain = chain,

@@ -35,11 +35,12 @@ void el_decoder_pack(el_decoder *decoder, const void *weights);
 /* logits [rows,V] of h [rows,H] */
 void el_decoder_forward(const el_decoder *decoder, int64_t rows, const void *h,
                         void *logits);
-/* dh [rows,H] out; grad is the whole flat block, added to, or NULL, which needs
- * neither h nor scratch.  Of a trainable one with a bias. */
-void el_decoder_backward(const el_decoder *decoder, el_run run, const void *h,
-                         const void *dlogits, void *dh, void *grad,
-                         void *scratch);
+/* dh [rows,H] of dlogits [rows,V]; of a trainable one. */
+void el_decoder_backward(const el_decoder *decoder, int64_t rows,
+                         const void *dlogits, void *dh);
+/* grad is the whole flat block, added to.  Of one with a bias. */
+void el_decoder_gradient(const el_decoder *decoder, el_run run, const void *h,
+                         const void *dlogits, void *grad, void *scratch);
 size_t el_decoder_scratch(const el_decoder *decoder);
 
 #endif

@@ -25,7 +25,8 @@ elman_status el_reach_create(const el_stack *stack, int64_t steps,
     const size_t size = stack->k->size;
     assert(stack->recurrent && stack->desc.directions == 1);
     *out = (el_reach){.stack = stack, .steps = steps, .batch = batch};
-    elman_status s = el_tape_create(stack, 1, batch, false, &out->tape);
+    const el_tape_size one = {.steps = 1, .batch = batch};
+    elman_status s = el_tape_create(stack, &one, &out->tape);
     if (s)
         return s;
     int64_t h, cells;

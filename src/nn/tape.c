@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tape.h"
-#include "../base/plan.h"
+#include "tape_work.h"
 
 #include <assert.h>
 #include <string.h>
@@ -9,11 +8,40 @@
  * One list says what a tape needs; creating allocates it, and el_tape_bytes
  * adds it up. */
 
-/* Steps for which products over all rows are worth while. */
-static int64_t window_steps(int64_t steps, int64_t batch)
+int64_t el_tape_window(int64_t steps, int64_t batch)
 {
     const int64_t some = (256 + batch - 1) / batch;
     return some < steps ? some : steps;
+}
+
+void el_tape_want_work(el_plan *p, el_tape *t, int64_t steps)
+{
+    const el_stack *const s = t->stack;
+    const el_layer *const layer = &s->layers[0];
+    const size_t size = s->k->size;
+    const int64_t B = t->most_batch, H = s->desc.hidden, P = s->out;
+    size_t scratch = 0;
+    for (int n = 0; n < s->count; ++n) {
+        const size_t wants =
+            el_layer_scratch(&s->layers[n], (el_run){steps, B, NULL});
+        scratch = wants > scratch ? wants : scratch;
+    }
+    el_want(p, &t->scratch, 1, (int64_t)scratch, 1);
+    const int64_t near = el_layer_back_rows(steps, B);
+    el_want(p, &t->da, near, el_layer_da_row(layer), size);
+    if (s->desc.proj > 0)
+        el_want(p, &t->dproj, near, P, size);
+    el_want(p, &t->dm, B, H, size);
+    if (s->desc.weight_drop == 0)
+        return;
+    el_want(p, &t->rec, s->count, 1, sizeof *t->rec);
+    el_want(p, &t->w_hh, el_layer_gates(layer) * H, P, size);
+    for (int i = 0; i < s->count && !p->failed; ++i) {
+        el_want_bytes(p, el_recurrent_bytes(layer));
+        if (p->allocate)
+            p->failed =
+                el_recurrent_create(&s->layers[i], &t->rec[i]) != ELMAN_OK;
+    }
 }
 
 static void plan_back(el_plan *p, el_tape *t, int64_t rows)
@@ -21,46 +49,23 @@ static void plan_back(el_plan *p, el_tape *t, int64_t rows)
     const el_stack *const s = t->stack;
     const el_stack_desc *const d = &s->desc;
     const size_t size = s->k->size;
-    const int64_t B = t->most_batch, H = d->hidden, P = s->out;
-    const int L = d->layers, S = d->directions;
-    size_t scratch = 0;
-    for (int n = 0; n < s->count; ++n) {
-        const size_t wants =
-            el_layer_scratch(&s->layers[n], (el_run){t->most_steps, B, NULL});
-        scratch = wants > scratch ? wants : scratch;
-    }
-    el_want(p, &t->scratch, 1, (int64_t)scratch, 1);
-    const int64_t near = el_layer_back_rows(t->most_steps, B);
-    el_want(p, &t->da, near, el_layer_da_row(&s->layers[0]), size);
-    if (near < rows)
+    const int64_t B = t->most_batch;
+    const int L = d->layers;
+    el_tape_want_work(p, t, t->most_steps);
+    if (el_layer_back_rows(t->most_steps, B) < rows)
         el_want(p, &t->edge, B, el_layer_da_row(&s->layers[0]), size);
-    if (d->proj > 0)
-        el_want(p, &t->dproj, near, P, size);
     if (L > 1)
         el_want(p, &t->between[0], rows, s->width, size);
-    if (L > 2 && S > 1)
+    if (L > 2 && d->directions > 1)
         el_want(p, &t->between[1], rows, s->width, size);
-    el_want(p, &t->dh, B, P, size);
-    el_want(p, &t->end, B, P, size);
-    el_want(p, &t->dm, B, H, size);
-    el_want(p, &t->carry, B, H, size);
+    el_want(p, &t->dh, B, s->out, size);
+    el_want(p, &t->end, B, s->out, size);
+    el_want(p, &t->carry, B, d->hidden, size);
     if (d->dropout > 0 && L > 1) {
         el_want(p, &t->dropped, L, 1, sizeof *t->dropped);
         for (int n = 0; n < L - 1; ++n)
             el_want(p, t->dropped ? &t->dropped[n] : NULL, rows, s->width,
                     size);
-    }
-    if (d->weight_drop > 0) {
-        const el_layer *const layer = &s->layers[0];
-        const int64_t n = el_layer_gates(layer) * H;
-        el_want(p, &t->rec, s->count, 1, sizeof *t->rec);
-        el_want(p, &t->w_hh, n, P, size);
-        for (int i = 0; i < s->count && !p->failed; ++i) {
-            el_want_bytes(p, el_recurrent_bytes(layer));
-            if (p->allocate)
-                p->failed =
-                    el_recurrent_create(&s->layers[i], &t->rec[i]) != ELMAN_OK;
-        }
     }
 }
 
@@ -103,27 +108,62 @@ static void plan_tape(el_plan *p, el_tape *t)
         plan_back(p, t, rows);
 }
 
-static el_tape shape(const el_stack *stack, int64_t steps, int64_t batch,
-                     bool inference)
+static el_tape shape(const el_stack *stack, const el_tape_size *size)
 {
-    const int64_t window = window_steps(steps, batch);
-    const bool pieces = inference && stack->desc.directions == 1;
+    const int64_t window = el_tape_window(size->steps, size->batch);
+    const bool pieces = size->inference && stack->desc.directions == 1;
     return (el_tape){.stack = stack,
                      .q = {.k = stack->k},
-                     .most_steps = steps,
-                     .most_batch = batch,
-                     .inference = inference,
-                     .piece = pieces ? window : steps,
-                     .window = inference ? window : steps};
+                     .most_steps = size->steps,
+                     .most_batch = size->batch,
+                     .inference = size->inference,
+                     .piece = pieces ? window : size->steps,
+                     .window = size->inference ? window : size->steps};
 }
 
-int64_t el_tape_bytes(const el_stack *stack, int64_t steps, int64_t batch,
-                      bool inference)
+/* Of a tape that keeps all; -1 if it overflows. */
+static int64_t whole_bytes(const el_stack *stack, const el_tape_size *size)
 {
-    el_tape t = shape(stack, steps, batch, inference);
+    el_tape t = shape(stack, size);
     el_plan p = {.context = stack->context};
     plan_tape(&p, &t);
     return p.failed ? -1 : p.bytes;
+}
+
+static bool recalls(const el_stack *stack, const el_tape_size *size)
+{
+    if (size->inference || size->memory <= 0)
+        return false;
+    const int64_t whole = whole_bytes(stack, size);
+    return size->ends || whole < 0 || whole > size->memory - size->besides;
+}
+
+/* The size with all that a budget is compared with. */
+static el_tape_size completed(const el_stack *stack, const el_tape_size *size)
+{
+    el_tape_size all = *size;
+    const int64_t whole = whole_bytes(stack, size);
+    if (!size->ends)
+        all.whole = whole < 0 ? INT64_MAX : whole + size->besides;
+    return all;
+}
+
+elman_status el_tape_costs(const el_stack *stack, const el_tape_size *size,
+                           el_tape_cost *out)
+{
+    if (recalls(stack, size)) {
+        el_tape t = shape(stack, size);
+        const el_tape_size all = completed(stack, size);
+        return el_recall_costs(&t, &all, out);
+    }
+    *out = (el_tape_cost){.bytes = whole_bytes(stack, size), .passes = 1};
+    return out->bytes < 0 ? ELMAN_ENOMEM : ELMAN_OK;
+}
+
+int64_t el_tape_bytes(const el_stack *stack, const el_tape_size *size)
+{
+    el_tape_cost cost;
+    return el_tape_costs(stack, size, &cost) ? -1 : cost.bytes;
 }
 
 /* Records point to the first row; the initial states lie before it. */
@@ -144,14 +184,21 @@ static void point_records(el_tape *t)
         }
         r->gather = t->gather;
         r->window = t->window;
-        r->ahead = window_steps(t->window, B);
+        r->ahead = el_tape_window(t->window, B);
     }
 }
 
-elman_status el_tape_create(const el_stack *stack, int64_t steps, int64_t batch,
-                            bool inference, el_tape *out)
+elman_status el_tape_create(const el_stack *stack, const el_tape_size *size,
+                            el_tape *out)
 {
-    *out = shape(stack, steps, batch, inference);
+    *out = shape(stack, size);
+    if (recalls(stack, size)) {
+        const el_tape_size all = completed(stack, size);
+        const elman_status s = el_recall_create(out, &all);
+        if (s)
+            el_tape_free(out);
+        return s;
+    }
     el_plan p = {.context = stack->context, .allocate = true};
     plan_tape(&p, out);
     if (!p.failed) {
@@ -168,6 +215,7 @@ void el_tape_free(el_tape *t)
         return;
     const el_stack *const s = t->stack;
     const elman_context *const c = s->context;
+    el_recall_free(t);
     for (int n = 0; n < s->desc.layers; ++n) {
         el_free(c, t->h ? t->h[n] : NULL);
         el_free(c, t->dropped ? t->dropped[n] : NULL);
@@ -207,20 +255,20 @@ static el_input layer_input(const el_tape *t, int n, const el_input *input)
     return (el_input){.x = {.p = p, .ld = s->width}};
 }
 
-static el_layer layer_of(const el_tape *t, int i)
+el_layer el_tape_layer(const el_tape *t, int i)
 {
     const el_layer *const layer = &t->stack->layers[i];
     return t->draw.train && t->rec ? el_layer_with(layer, &t->rec[i]) : *layer;
 }
 
-static el_dropout between(const el_tape *t, int n)
+el_dropout el_tape_between(const el_tape *t, int n)
 {
     return (el_dropout){.p = t->stack->desc.dropout,
                         .locked = t->stack->desc.locked,
                         .key = el_dropout_key(&t->draw, n),
                         .first = t->draw.first,
-                         .first_step = t->draw.first_step,
-                         .order = el_batch_order(&t->q)};
+                        .first_step = t->draw.first_step,
+                        .order = el_batch_order(&t->q)};
 }
 
 static void drop_weights(el_tape *t, const void *weights)
@@ -243,11 +291,11 @@ static void forward_piece(el_tape *t, const el_input *input)
     for (int n = 0; n < L; ++n) {
         const el_input in = layer_input(t, n, input);
         for (int i = n * S; i < n * S + S; ++i) {
-            const el_layer layer = layer_of(t, i);
+            const el_layer layer = el_tape_layer(t, i);
             el_layer_forward(&layer, t->run, &in, &t->record[i]);
         }
         if (t->draw.train && t->dropped && t->dropped[n]) {
-            const el_dropout d = between(t, n);
+            const el_dropout d = el_tape_between(t, n);
             el_dropout_rows(s->context, s->k, &d, t->run, s->width,
                             el_at(s->k, t->h[n], t->most_batch * s->width),
                             s->width, t->dropped[n], s->width);
@@ -298,6 +346,10 @@ void el_tape_forward(el_tape *t, const el_forward *f)
 {
     const el_stack *const s = t->stack;
     el_tape_begin(t, f);
+    if (t->recall) {
+        el_recall_forward(t, f);
+        return;
+    }
     const el_seq y = el_batch_rows(&t->q, f->y, s->width);
     for (int i = 0; i < s->count; ++i) {
         const el_record *const r = &t->record[i];
@@ -342,22 +394,21 @@ static el_seq half(const el_tape *t, el_seq both, int direction)
     return both;
 }
 
-/* The gradient of dropped weights goes through the mask; what the caller's
- * block held waits in w_hh. */
-static void set_gradient_aside(el_tape *t, const el_layer *layer, void *grad,
-                               bool back, int i)
+void el_tape_set_aside(const el_tape *t, int i, void *grad, void *aside,
+                       bool back)
 {
     const el_stack *const s = t->stack;
+    const el_layer *const layer = &s->layers[i];
     const int64_t n = el_layer_gates(layer) * layer->hidden * s->out;
     void *const at = el_at(s->k, grad, layer->w_hh);
     if (!back) {
-        memcpy(t->w_hh, at, (size_t)n * s->k->size);
+        memcpy(aside, at, (size_t)n * s->k->size);
         memset(at, 0, (size_t)n * s->k->size);
         return;
     }
     el_drop_weights(s->k, s->desc.weight_drop, el_weight_drop_key(&t->draw, i),
                     n, at, at);
-    s->k->add(at, t->w_hh, n);
+    s->k->add(at, aside, n);
 }
 
 void el_tape_backward(el_tape *t, const el_backward *b)
@@ -366,6 +417,10 @@ void el_tape_backward(el_tape *t, const el_backward *b)
     const int64_t P = s->out, H = s->desc.hidden;
     const int S = s->desc.directions, L = s->desc.layers;
     const bool weights = t->draw.train && t->rec && b->grad;
+    if (t->recall) {
+        el_recall_backward(t, b);
+        return;
+    }
     el_seq dy = el_batch_rows(&t->q, b->dy, s->width);
     for (int n = L - 1; n >= 0; --n) {
         const el_input in = layer_input(t, n, &t->input);
@@ -374,7 +429,7 @@ void el_tape_backward(el_tape *t, const el_backward *b)
         const el_seq dx = n > 0 ? (el_seq){.p = below, .ld = s->width}
                                 : el_batch_rows(&t->q, b->dx, s->desc.input);
         for (int i = n * S; i < n * S + S; ++i) {
-            const el_layer layer = layer_of(t, i);
+            const el_layer layer = el_tape_layer(t, i);
             const el_layer_back back = {
                 .dy = half(t, dy, i % S),
                 .dhT = el_batch_states(&t->q, b->dhT, i, P),
@@ -395,14 +450,14 @@ void el_tape_backward(el_tape *t, const el_backward *b)
                 .grad = b->grad,
                 .scratch = t->scratch};
             if (weights)
-                set_gradient_aside(t, &layer, b->grad, false, i);
+                el_tape_set_aside(t, i, b->grad, t->w_hh, false);
             el_layer_backward(&layer, t->run, &in, &t->record[i], &back);
             if (weights)
-                set_gradient_aside(t, &layer, b->grad, true, i);
+                el_tape_set_aside(t, i, b->grad, t->w_hh, true);
         }
         dy = dx;
         if (n > 0 && t->draw.train && t->dropped && t->dropped[n - 1]) {
-            const el_dropout d = between(t, n - 1);
+            const el_dropout d = el_tape_between(t, n - 1);
             el_dropout_rows(s->context, s->k, &d, t->run, s->width, dx.p,
                             s->width, dx.p, s->width);
         }

@@ -41,9 +41,9 @@ elman_status el_shards_create(elman_trainer *t)
     s->count = d->shards / s->group.count;
     s->first = s->group.rank * s->count;
     s->rows = d->batch / d->shards;
+    const el_tape_size size = el_trainer_tape(t);
     if (!status)
-        status = el_lm_tape_create(t->lm, t->truncation.hold, s->rows, false,
-                                   &s->tape);
+        status = el_lm_tape_create(t->lm, &size, &s->tape);
     if (!status && t->state && d->shards > 1)
         status = el_lm_state_create(t->lm, s->rows, &s->state);
     if (status)

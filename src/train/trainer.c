@@ -115,6 +115,37 @@ void el_trainer_free(elman_trainer *t)
     el_free(c, t);
 }
 
+el_tape_size el_trainer_tape(const elman_trainer *t)
+{
+    const elman_lm *const lm = t->lm;
+    const elman_train_desc *const d = &t->desc;
+    const el_shards *const shards = &t->shards;
+    const int64_t weights = el_network_weights_bytes(&lm->net);
+    const int64_t carried =
+        t->state ? (int64_t)el_carried_bytes(t->state) + EL_BLOCK_EXTRA : 0;
+    int64_t blocks = 1 + (t->valid_count > 0) + (d->average > 0);
+    for (int64_t n = shards->count; n > 1; n /= 2)
+        ++blocks;
+    el_tape_size size = {
+        .steps = t->truncation.hold,
+        .batch = shards->rows,
+        .memory = d->memory,
+        .besides =
+            el_network_packed_bytes(&lm->net) + blocks * weights +
+            el_group_bytes(&shards->group) + carried +
+            el_optimizer_bytes(t->context, &d->optimizer, lm->net.views.total)};
+    if (t->valid_count > 0)
+        size.besides += el_lm_eval_bytes(lm);
+    if (t->state)
+        size.besides += el_lm_state_bytes(lm, d->batch);
+    if (t->state && d->shards > 1)
+        size.besides += el_lm_state_bytes(lm, shards->rows);
+    /* States at the ends of a segment, and what goes back over its borders. */
+    if (t->truncation.on)
+        size.besides += 5 * carried;
+    return size;
+}
+
 void el_trainer_memory(const elman_trainer *t, elman_memory *out)
 {
     const elman_lm *const lm = t->lm;
@@ -123,6 +154,9 @@ void el_trainer_memory(const elman_trainer *t, elman_memory *out)
     const int64_t state = t->state ? el_lm_state_bytes(lm, d->batch) : 0;
     const int64_t shard =
         t->shards.state ? el_lm_state_bytes(lm, t->shards.rows) : 0;
+    const el_tape_size size = el_trainer_tape(t);
+    el_tape_cost cost = {0};
+    el_lm_tape_costs(lm, &size, &cost);
     *out = (elman_memory){
         .weights = el_network_weights_bytes(&lm->net),
         .packed = el_network_packed_bytes(&lm->net),
@@ -132,12 +166,13 @@ void el_trainer_memory(const elman_trainer *t, elman_memory *out)
             el_optimizer_bytes(t->context, &d->optimizer, lm->net.views.total),
         .kept = (int64_t)(el_block_bytes(t->best) + el_block_bytes(t->average) +
                           el_block_bytes(t->carried)),
-        .tape =
-            el_lm_tape_bytes(lm, t->truncation.hold, t->shards.rows, false) +
-            state + shard + measuring + el_truncation_states_bytes(t),
+        .tape = cost.bytes + state + shard + measuring +
+                el_truncation_states_bytes(t),
+        .outside = cost.outside,
         .tokens = el_shards_tokens_bytes(t->truncation.on ? 1 : d->steps,
                                          t->shards.count * t->shards.rows) +
-                  el_truncation_tokens_bytes(t)};
+                  el_truncation_tokens_bytes(t),
+        .passes = cost.passes};
 }
 
 /* ---- One update -----------------------------------------------------------*/

@@ -62,6 +62,8 @@ elman_status el_trainer_create(const elman_context *context,
 void el_trainer_free(elman_trainer *trainer);
 elman_status el_trainer_step(elman_trainer *trainer,
                              elman_train_report *report);
+/* The tape of a shard, within what the budget leaves for it. */
+el_tape_size el_trainer_tape(const elman_trainer *trainer);
 /* All but the total. */
 void el_trainer_memory(const elman_trainer *trainer, elman_memory *out);
 elman_status el_trainer_save(elman_trainer *trainer, const char *path);

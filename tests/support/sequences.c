@@ -170,6 +170,7 @@ elman_tape *problem_tape(const elman_rnn *rnn, const problem *p, int inference)
     elman_tape *tape;
     desc.steps = p->T;
     desc.batch = p->B;
+    desc.memory = p->memory;
     desc.inference_only = inference;
     must(elman_tape_create(rnn, &desc, &tape));
     return tape;
@@ -194,8 +195,13 @@ void problem_run(const problem *p, elman_rnn *rnn, elman_tape *tape,
     q.seed = p->seed;
     q.draw = p->draw;
     must(elman_rnn_run(rnn, tape, &q));
-    if (inference)
-        return;
+    if (!inference)
+        problem_back(p, rnn, tape, a);
+}
+
+void problem_back(const problem *p, elman_rnn *rnn, elman_tape *tape, answer *a)
+{
+    const elman_dtype t = a->dtype;
     elman_gradients g = ELMAN_GRADIENTS;
     g.dy = scratch_as(t, p->dy, a->count[Y]);
     g.dhT = scratch_as(t, p->dhT, a->count[HT]);

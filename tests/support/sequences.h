@@ -18,6 +18,7 @@ typedef struct problem {
     double *w, *x, *h0, *c0, *dy, *dhT, *dcT;
     int train;
     uint64_t seed, draw;
+    int64_t memory; /* the tape's budget; 0: none */
 } problem;
 
 typedef struct sizes {
@@ -51,6 +52,9 @@ elman_tape *problem_tape(const elman_rnn *rnn, const problem *p, int inference);
 /* Runs forward and, unless the tape is for inference, back. */
 void problem_run(const problem *p, elman_rnn *rnn, elman_tape *tape,
                  int inference, answer *a);
+/* Back through the run that the tape holds. */
+void problem_back(const problem *p, elman_rnn *rnn, elman_tape *tape,
+                  answer *a);
 /* All at once: network, tape, run. */
 answer problem_solve(elman_context *context, const problem *p,
                      elman_dtype dtype, int inference);
