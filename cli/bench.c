@@ -6,6 +6,7 @@
  *   T  forward and backward with gradients of inputs and weights, and the
  *      packing of the weights that follows an update
  *   lm-T  whole updates of language models: bench_lm.c
+ *   lengths, long  bench_lengths.c, bench_long.c
  *
  * FLOPs are those of the matrix products, 2 B G H (I + H) a step, layer and
  * direction, G gates; three times that for training. */
@@ -19,8 +20,8 @@
 #include <string.h>
 
 typedef struct bench_options {
-    const char *workload, *isa;
-    int64_t threads;
+    const char *workload;
+    bench_long_options shape; /* of `long`, and for all threads and isa */
     int dtype, tsv;
 } bench_options;
 
@@ -28,12 +29,16 @@ typedef struct bench_options {
 /* clang-format off */
 static const option table[] = {
     {OPTION_TEXT, 0, "workload", AT(workload), "NAME",
-     .help = "only this one (default: all but `lengths`)"},
+     .help = "only this one (default: all but `lengths` and `long`)"},
+    {OPTION_INT, 0, "steps", AT(shape.steps), "N", .range = RANGE_FROM_1,
+     .initial = "10000", .help = "of `long`: time steps"},
+    {OPTION_BYTES, 0, "memory", AT(shape.memory), "BYTES", .initial = "0",
+     .help = "of `long`: what it may take, such as 64M; 0: whatever it takes"},
     {OPTION_CHOICE, 0, "dtype", AT(dtype), .choices = DTYPE_CHOICES "|int8",
      .initial = "f32", .help = "arithmetic"},
-    {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
+    {OPTION_INT, 0, "threads", AT(shape.threads), "N", .range = RANGE_FEW,
      .help = "threads (default: all cores)"},
-    {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",
+    {OPTION_TEXT, 0, "isa", AT(shape.isa), "LEVEL",
      .help = "cpu level: c, avx2, avx512, neon (default: ELMAN_ISA or best)"},
     {OPTION_FLAG, 0, "tsv", AT(tsv), .help = "tabs between the columns"},
 };
@@ -89,7 +94,7 @@ enum { WORKLOADS = sizeof workloads / sizeof *workloads };
 enum { RUNS_MOST = 2000, RUNS_LEAST = 5, CALLS_A_RUN = 200 };
 static const double seconds_a_workload = 3;
 
-static const char lengths[] = "lengths";
+static const char lengths[] = "lengths", long_one[] = "long";
 
 static double flops(const workload *w)
 {
@@ -317,8 +322,9 @@ static void print_head(const bench_options *o, const elman_machine *m,
            "MiB");
 }
 
-void bench_row(const bench_print *p, const char *name, double seconds,
-               double flops, int64_t bytes, const double *more, int count)
+void bench_row_end(const bench_print *p, const char *name, double seconds,
+                   double flops, int64_t bytes, const double *more, int count,
+                   const char *word)
 {
     const double gflops = flops / seconds / 1e9;
 
@@ -328,8 +334,16 @@ void bench_row(const bench_print *p, const char *name, double seconds,
            100 * gflops / p->ceiling, (double)bytes / 1048576);
     for (int i = 0; i < count; i++)
         printf(p->tsv ? "\t%.6g" : " %.6g", more[i]);
+    if (word != NULL)
+        printf(p->tsv ? "\t%s" : " %s", word);
     putchar('\n');
     fflush(stdout);
+}
+
+void bench_row(const bench_print *p, const char *name, double seconds,
+               double flops, int64_t bytes, const double *more, int count)
+{
+    bench_row_end(p, name, seconds, flops, bytes, more, count, NULL);
 }
 
 static int bench_one(elman_context *context, const bench_options *o,
@@ -368,6 +382,8 @@ static int unknown_workload(const char *name)
         snprintf(names + used, sizeof names - used, "%s, ", bench_lm_name(i));
     }
     strcat(names, lengths);
+    strcat(names, ", ");
+    strcat(names, long_one);
     return complain_usage("bench", "--workload '%s' is not known (there is %s)",
                           name, names);
 }
@@ -400,6 +416,9 @@ static int bench_all(elman_context *context, const bench_options *o)
     if (status == DONE && o->workload != NULL &&
         strcmp(o->workload, lengths) == 0)
         status = bench_lengths(context, &p);
+    if (status == DONE && o->workload != NULL &&
+        strcmp(o->workload, long_one) == 0)
+        status = bench_long(&p, &o->shape);
     return status;
 }
 
@@ -415,7 +434,7 @@ static int is_known(const char *name, purpose *aim)
     for (int i = 0; bench_lm_name(i) != NULL; i++)
         if (strcmp(name, bench_lm_name(i)) == 0)
             return 1;
-    return strcmp(name, lengths) == 0;
+    return strcmp(name, lengths) == 0 || strcmp(name, long_one) == 0;
 }
 
 int cmd_bench(int argc, char **argv)
@@ -435,7 +454,8 @@ int cmd_bench(int argc, char **argv)
                                 "--dtype int8 is for inference, and %s trains",
                                 options.workload);
     else
-        status = context_open(options.threads, options.isa, &context);
+        status =
+            context_open(options.shape.threads, options.shape.isa, &context);
     if (status == DONE)
         status = bench_all(context, &options);
     elman_context_destroy(&context);

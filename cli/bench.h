@@ -32,8 +32,25 @@ typedef struct bench_print {
 void bench_row(const bench_print *p, const char *name, double seconds,
                double flops, int64_t bytes, const double *more, int count);
 
+/* The same with a word behind them. */
+void bench_row_end(const bench_print *p, const char *name, double seconds,
+                   double flops, int64_t bytes, const double *more, int count,
+                   const char *word);
+
 /* The workload `lengths`: what sequences of unequal lengths cost. */
 int bench_lengths(elman_context *context, const bench_print *p);
+
+/* A vocabulary of so many words. */
+int bench_vocab(elman_context *context, int64_t size, elman_vocab **out);
+
+/* The workload `long`: a gradient through one sequence of so many steps, within
+ * so many bytes beyond the weights and the text; 0: without a budget. */
+typedef struct bench_long_options {
+    int64_t steps, memory;
+    int64_t threads;
+    const char *isa;
+} bench_long_options;
+int bench_long(const bench_print *p, const bench_long_options *o);
 
 /* Whole updates of language models: all of them, or the one of that name.  The
  * names, in order; NULL after the last. */

@@ -65,7 +65,7 @@ static void bed_free(lm_bed *b)
 }
 
 /* A vocabulary of so many words: "<unk>", "1", "2", ... */
-static int make_vocab(elman_context *context, int64_t size, elman_vocab **out)
+int bench_vocab(elman_context *context, int64_t size, elman_vocab **out)
 {
     const size_t room = (size_t)size * 16;
     char *text = malloc(room);
@@ -92,7 +92,7 @@ static int bed_make(lm_bed *b, elman_context *context, elman_dtype dtype,
     elman_optimizer_desc sgd = ELMAN_OPTIMIZER_DESC;
 
     *b = (lm_bed){.w = w};
-    if (make_vocab(context, w->vocab, &b->vocab) != DONE)
+    if (bench_vocab(context, w->vocab, &b->vocab) != DONE)
         return FAILED;
     lm.cell = w->cell;
     lm.dtype = dtype;

@@ -4,6 +4,7 @@
 
 #include "cli.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -95,6 +96,32 @@ static int read_int(const char *command, const option *o, const char *value,
     return OPTIONS_READ;
 }
 
+/* Units as those of GNU programs: K or KiB is 1024, KB is 1000. */
+static int read_bytes(const char *command, const option *o, const char *value,
+                      void *values)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    double x = strtod(value, &end);
+    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+
+    if (end == value || !isfinite(x) || *value == '-' || isalpha(*value))
+        return wrong_value(command, o, value, "bytes, such as 64M");
+    if (unit != NULL) {
+        const int thousands = strcmp(end + 1, "B") == 0;
+        if (end[1] != '\0' && !thousands && strcmp(end + 1, "iB") != 0)
+            return wrong_value(command, o, value, "bytes, such as 64M");
+        for (const char *p = units; p <= unit; p++)
+            x *= thousands ? 1000 : 1024;
+    } else if (*end != '\0' && strcmp(end, "B") != 0) {
+        return wrong_value(command, o, value, "bytes, such as 64M");
+    }
+    if (x >= 0x1p62)
+        return wrong_value(command, o, value, "below 2 to the 62");
+    *(int64_t *)field(o, values) = (int64_t)x;
+    return OPTIONS_READ;
+}
+
 static int read_real(const char *command, const option *o, const char *value,
                      void *values)
 {
@@ -133,6 +160,8 @@ static int read_value(const char *command, const option *o, const char *value,
         return OPTIONS_READ;
     case OPTION_INT:
         return read_int(command, o, value, values);
+    case OPTION_BYTES:
+        return read_bytes(command, o, value, values);
     case OPTION_REAL:
         return read_real(command, o, value, values);
     case OPTION_CHOICE:
@@ -152,6 +181,7 @@ void option_show(const option *o, const void *values, char *text, size_t size)
         snprintf(text, size, "--%s %s", o->name, *(const char *const *)value);
         break;
     case OPTION_INT:
+    case OPTION_BYTES:
         snprintf(text, size, "--%s %lld", o->name,
                  (long long)*(const int64_t *)value);
         break;
@@ -177,6 +207,7 @@ static size_t value_size(const option *o)
     case OPTION_TEXT:
         return sizeof(const char *);
     case OPTION_INT:
+    case OPTION_BYTES:
         return sizeof(int64_t);
     case OPTION_REAL:
         return sizeof(double);

@@ -15,6 +15,7 @@ typedef enum option_kind {
     OPTION_FLAG,    /* int: 1 if given */
     OPTION_TEXT,    /* const char * */
     OPTION_INT,     /* int64_t */
+    OPTION_BYTES,   /* int64_t: a number of bytes, such as 64M */
     OPTION_REAL,    /* double, finite */
     OPTION_CHOICE,  /* int: the place among the choices, from 0 */
 } option_kind;

@@ -56,7 +56,9 @@ elman_status elman_lm_memory(const elman_lm *lm, const elman_tape_desc *desc,
         return el_give_memory(out, &m);
     }
     s = el_lm_tape_costs(lm, &size, &cost);
-    if (s)
+    if (s == ELMAN_ENOMEM)
+        cost = (el_tape_cost){.bytes = -1};
+    else if (s)
         return s;
     m.gradient = m.weights;
     m.tape = cost.bytes;
