@@ -22,6 +22,8 @@ static const option table[] = {
              "trained)"},
     {OPTION_INT, 0, "steps", AT(shape.steps), "N", .range = RANGE_FROM_1,
      .help = "its time steps, likewise"},
+    {OPTION_BYTES, 0, "memory", AT(shape.memory), "BYTES", .initial = "0",
+     .help = "and its budget, as of elman train; 0: no limit"},
     {OPTION_INT, 0, "threads", AT(threads), "N", .range = RANGE_FEW,
      .help = "threads (default: all cores)"},
     {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",

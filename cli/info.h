@@ -9,6 +9,7 @@
  * `elman train` would by default. */
 typedef struct info_shape {
     int64_t batch, steps;
+    int64_t memory; /* of `elman train`; 0: no limit */
 } info_shape;
 
 /* What a model takes: as lines, or where j is not NULL as a member of an

@@ -65,6 +65,27 @@ static void print_line(const char *head, const elman_memory *m,
     printf("%-11s %s %s", head, sized(m->total).text, what);
 }
 
+/* The tape's budget: what the others leave of the whole one.  state is what one
+ * sequence's state takes. */
+static int share_of_tape(const elman_lm *lm, const info_shape *shape,
+                         elman_tape_desc *tape,
+                         const elman_optimizer_desc *optimizer, int64_t state)
+{
+    elman_memory m = ELMAN_MEMORY;
+
+    if (shape->memory == 0)
+        return DONE;
+    if (elman_lm_memory(lm, tape, optimizer, &m) != ELMAN_OK)
+        return complain_library();
+    tape->memory = shape->memory - m.packed - m.gradient - m.optimizer -
+                   m.kept - state * tape->batch;
+    if (tape->memory <= 0)
+        return complain("--memory: %s do not hold the gradient, the optimizer "
+                        "and the packed copies of the weights",
+                        sized(shape->memory).text);
+    return DONE;
+}
+
 int tell_lm_memory(const elman_lm *lm, const info_shape *shape, json *j)
 {
     const char *history = elman_lm_history(lm);
@@ -83,20 +104,27 @@ int tell_lm_memory(const elman_lm *lm, const info_shape *shape, json *j)
         shape->steps > 0 ? shape->steps : number_or(history, "steps", 35);
     eval.inference_only = 1;
     if (elman_lm_memory(lm, NULL, NULL, &step) != ELMAN_OK ||
-        elman_lm_memory(lm, &eval, NULL, &whole) != ELMAN_OK ||
-        elman_lm_memory(lm, &tape, &optimizer, &train) != ELMAN_OK)
+        elman_lm_memory(lm, &eval, NULL, &whole) != ELMAN_OK)
+        return complain_library();
+    if (share_of_tape(lm, shape, &tape, &optimizer, step.tape) != DONE)
+        return FAILED;
+    if (elman_lm_memory(lm, &tape, &optimizer, &train) != ELMAN_OK)
         return complain_library();
     if (j == NULL) {
         print_line("memory", &step, "a step at a time\n");
         print_line("", &whole, "to evaluate\n");
         print_line("", &train, "to train");
-        printf(" (batch %lld, steps %lld, %s)\n", (long long)tape.batch,
+        printf(" (batch %lld, steps %lld, %s", (long long)tape.batch,
                (long long)tape.steps, optimizers[optimizer.kind]);
+        if (train.passes > 1)
+            printf(", %.3g passes forward", train.passes);
+        puts(")");
         return DONE;
     }
     json_open(j, "memory", '{');
     json_int(j, "batch", tape.batch);
     json_int(j, "steps", tape.steps);
+    json_real(j, "passes", train.passes);
     json_text(j, "optimizer", optimizers[optimizer.kind]);
     json_memory(j, "step", &step);
     json_memory(j, "evaluate", &whole);

@@ -164,6 +164,9 @@ static const option table[] = {
      .help = "end after N validations without a better loss; 0: never"},
 
     {OPTION_HEADING, .help = "The run"},
+    {OPTION_BYTES, 0, "memory", AT(memory), "BYTES", .initial = "0",
+     .help = "train in so much, such as 64M, beyond weights and text: what does "
+             "not fit is computed again; 0: no limit"},
     {OPTION_CHOICE, 0, "on-nonfinite", AT(on_nonfinite), .choices = "stop|skip",
      .memory = MEMORY_FREE, .initial = "stop",
      .help = "what becomes of an update whose loss or gradient is not finite"},
@@ -432,6 +435,7 @@ void recipe_describe(const recipe *r, elman_train_desc *out)
     out->stop_after = r->stop_after;
     out->average = r->average;
     out->on_nonfinite = (elman_nonfinite)r->on_nonfinite;
+    out->memory = r->memory;
 }
 
 /* The inverse: changes of r what a checkpoint holds. */

@@ -28,7 +28,7 @@ typedef struct recipe {
     int64_t stop_after;
     double average;
     int on_nonfinite;
-    int64_t checkpoint_every, threads;
+    int64_t checkpoint_every, threads, memory;
     int quiet, json;
 } recipe;
 
