@@ -1031,9 +1031,9 @@ typedef struct elman_train_desc {
     elman_nonfinite on_nonfinite;
     const struct elman_ranks *ranks; /* borrowed; NULL: one process */
     elman_truncation truncation;
-    int64_t back; /* regular: steps, or more; 0 means steps */
-    double cut;   /* random: (0, 1]; the mean over time (loss) divides by
-                   * steps / cut, which an update has on average */
+    int64_t back;   /* regular: steps, or more; 0 means steps */
+    double cut;     /* random: (0, 1]; the mean over time (loss) divides by
+                     * steps / cut, which an update has on average */
     int64_t memory; /* a budget in bytes for all but weights, tokens and texts,
                      * as in elman_tape_desc; 0: none */
 } elman_train_desc;

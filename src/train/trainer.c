@@ -140,9 +140,11 @@ el_tape_size el_trainer_tape(const elman_trainer *t)
         size.besides += el_lm_state_bytes(lm, d->batch);
     if (t->state && d->shards > 1)
         size.besides += el_lm_state_bytes(lm, shards->rows);
-    /* States at the ends of a segment, and what goes back over its borders. */
+    /* States between the chunks of a row, and what goes back over a border; of
+     * random segments, whose length is drawn, those of one that is not long. */
     if (t->truncation.on)
-        size.besides += 5 * carried;
+        size.besides +=
+            (t->truncation.steps / t->truncation.hold + 9) * carried;
     return size;
 }
 

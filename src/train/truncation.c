@@ -43,7 +43,7 @@ elman_status el_truncation_plan(elman_trainer *t, int64_t tokens)
     } else if (!is_random(t)) {
         c->steps = (tokens - 1) / t->desc.batch;
         c->steps = c->steps > 0 ? c->steps : 1;
-        c->hold = t->desc.memory > 0 ? c->steps : chunk_of(c->steps);
+        c->hold = chunk_of(c->steps);
     }
     return ELMAN_OK;
 }

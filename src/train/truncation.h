@@ -21,8 +21,7 @@
  * In the last two a segment is run forward once, a chunk of steps at a time, of
  * which the states between chunks are kept; then each chunk is run again and
  * gone back through, from the last one.  Memory beyond the tape of one chunk
- * is those states, and the segment's tokens.  With a budget a whole row is one
- * chunk, whose tape keeps within it. */
+ * is those states, and the segment's tokens. */
 #ifndef EL_TRUNCATION_H
 #define EL_TRUNCATION_H
 

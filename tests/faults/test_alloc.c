@@ -368,6 +368,95 @@ static elman_status texts(scene *s)
     return status;
 }
 
+/* Tapes within a budget that holds less than all. */
+static elman_status recalled(scene *s, int both)
+{
+    elman_rnn_desc desc = ELMAN_RNN_DESC;
+    elman_tape_desc tape_desc = ELMAN_TAPE_DESC;
+    elman_rnn *rnn = NULL;
+    elman_tape *tape = NULL;
+    enum { STEPS = 900 };
+    desc.cell = ELMAN_CELL_LSTM;
+    desc.hidden = 4;
+    desc.proj = 3;
+    desc.layers = 3;
+    desc.dropout = 0.3;
+    desc.weight_drop = 0.3;
+    desc.bidirectional = both;
+    tape_desc.steps = STEPS;
+    tape_desc.batch = 1;
+    float *const y = scratch((int64_t)STEPS * 6, sizeof *y);
+    elman_sequences q = ELMAN_SEQUENCES;
+    elman_gradients g = ELMAN_GRADIENTS;
+    q.steps = STEPS;
+    q.batch = 1;
+    q.y = y;
+    q.train = 1;
+    g.dy = y;
+    elman_status status = elman_rnn_create(s->context, &desc, &rnn);
+    if (!status) {
+        g.grad = scratch(elman_rnn_parameters(rnn), sizeof(float));
+        tape_desc.memory = elman_tape_bytes(rnn, &tape_desc) * 3 / 4;
+        status = elman_tape_create(rnn, &tape_desc, &tape);
+    }
+    if (!status)
+        status = elman_rnn_run(rnn, tape, &q);
+    if (!status)
+        status = elman_rnn_run_back(rnn, tape, &g);
+    elman_tape_destroy(&tape);
+    elman_rnn_destroy(&rnn);
+    return status;
+}
+
+static elman_status budget(scene *s)
+{
+    return recalled(s, 0);
+}
+
+static elman_status budget_both(scene *s)
+{
+    return recalled(s, 1);
+}
+
+static elman_status budget_lm(scene *s)
+{
+    elman_lm_desc desc = ELMAN_LM_DESC;
+    elman_tape_desc tape_desc = ELMAN_TAPE_DESC;
+    elman_lm *lm = NULL;
+    elman_lm_tape *tape = NULL;
+    elman_memory m = ELMAN_MEMORY;
+    enum { STEPS = 700 };
+    desc.cell = ELMAN_CELL_GRU;
+    desc.hidden = 4;
+    desc.embed = 3;
+    desc.layers = 2;
+    desc.dropout = 0.3;
+    tape_desc.steps = STEPS;
+    tape_desc.batch = 1;
+    int32_t *const ids = scratch(STEPS, sizeof *ids);
+    elman_lm_batch batch = ELMAN_LM_BATCH;
+    batch.steps = STEPS;
+    batch.batch = 1;
+    batch.ids = batch.targets = ids;
+    batch.train = 1;
+    double loss;
+    elman_status status =
+        elman_lm_create(s->context, &desc, elman_text_vocab(s->text), &lm);
+    if (!status)
+        status = elman_lm_memory(lm, &tape_desc, NULL, &m);
+    tape_desc.memory = m.tape * 3 / 4;
+    if (!status)
+        status = elman_lm_tape_make(lm, &tape_desc, &tape);
+    if (!status)
+        status = elman_lm_forward(lm, tape, &batch, NULL, &loss, NULL);
+    if (!status)
+        status = elman_lm_backward(
+            lm, tape, scratch(elman_lm_parameters(lm), sizeof(float)));
+    elman_lm_tape_destroy(&tape);
+    elman_lm_destroy(&lm);
+    return status;
+}
+
 static elman_status model_of(scene *s, const elman_lm_desc *desc)
 {
     elman_lm *lm = NULL;
@@ -692,6 +781,9 @@ PLAYED(optimizers)
 PLAYED(cross_entropy)
 PLAYED(ceiling)
 PLAYED(texts)
+PLAYED(budget)
+PLAYED(budget_both)
+PLAYED(budget_lm)
 PLAYED(models)
 PLAYED(choose)
 PLAYED(evaluate)
@@ -740,6 +832,7 @@ int main(void)
         TEST(one_context),      TEST(threads),       TEST(layers),
         TEST(all_of_a_network), TEST(states),        TEST(optimizers),
         TEST(ceiling),          TEST(cross_entropy), TEST(texts),
+        TEST(budget),           TEST(budget_both),   TEST(budget_lm),
         TEST(models),           TEST(choose),        TEST(evaluate),
         TEST(networks),         TEST(arrays),        TEST(files),
         TEST(make_trainer),     TEST(whole_epoch),   TEST(checkpoints),
