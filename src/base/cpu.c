@@ -52,15 +52,24 @@ static bool leaf7(unsigned part, unsigned *eax, unsigned *edx)
 }
 #endif
 
+bool el_cpu_bf16(void)
+{
+#if EL_ARCH_X86
+    unsigned eax, edx;
+    return el_cpu_level() >= EL_LEVEL_AVX512 && leaf7(1, &eax, &edx) &&
+           (eax & 1u << 5);
+#else
+    return false;
+#endif
+}
+
 /* Intel's own takes twice as long as the multiply-adds that it replaces. */
 bool el_cpu_bf16_dot(void)
 {
 #if EL_ARCH_X86
     unsigned eax, ebx, ecx, edx;
-    if (el_cpu_level() < EL_LEVEL_AVX512 || !leaf7(1, &eax, &edx) ||
-        !(eax & 1u << 5) || !__get_cpuid(0, &eax, &ebx, &ecx, &edx))
-        return false;
-    return ebx == signature_AMD_ebx;
+    return el_cpu_bf16() && __get_cpuid(0, &eax, &ebx, &ecx, &edx) &&
+           ebx == signature_AMD_ebx;
 #else
     return false;
 #endif
@@ -72,8 +81,7 @@ bool el_cpu_amx(void)
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
     const unsigned amx = 1u << 22 | 1u << 24; /* AMX-BF16, AMX-TILE */
     unsigned eax, edx;
-    return el_cpu_level() >= EL_LEVEL_AVX512 && leaf7(0, &eax, &edx) &&
-           (edx & amx) == amx &&
+    return el_cpu_bf16() && leaf7(0, &eax, &edx) && (edx & amx) == amx &&
            syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) ==
                0;
 #else

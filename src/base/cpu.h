@@ -44,10 +44,11 @@ enum el_level el_cpu_level(void);
 /* The level's number; EL_LEVEL_COUNT if another architecture has it, -1 if none
  * has. */
 int el_level_by_name(const char *name);
-/* Level avx512 with VDPBF16PS, where that is faster than two multiply-adds. */
+/* Level avx512 with AVX512-BF16; likewise where its VDPBF16PS is faster than
+ * two multiply-adds; and likewise with AMX's tiles of bfloat16, after asking
+ * the system for leave to use them. */
+bool el_cpu_bf16(void);
 bool el_cpu_bf16_dot(void);
-/* Level avx512 with AMX's tiles of bfloat16, after asking the system for leave
- * to use them. */
 bool el_cpu_amx(void);
 /* Sums of products of bytes in one instruction, at level avx2 and at avx512. */
 bool el_cpu_avx_vnni(void);

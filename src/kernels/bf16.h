@@ -45,7 +45,7 @@ void el_gemm_bf16_c(const el_gemm *g);
 void el_outer_bf16_c(const el_outer *o);
 ptrdiff_t el_panel_bytes_bf16(ptrdiff_t k);
 
-/* What AMX's body takes from that of AVX-512.
+/* What AMX's body takes from those of AVX-512 and of AVX512-BF16.
  *   rows   to[i][k] = a[i][k] rounded, zeros up to a whole row of a tile
  *   turned to[i][r] = a[r][i] likewise, i < n, r < k
  * rows of `to` being ldto words apart, two steps a word, the first one below.

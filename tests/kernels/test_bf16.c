@@ -150,7 +150,8 @@ static int begin_tests(void **state)
         have("avx2", EL_LEVEL_AVX2, el_kernels_bf16_avx2);
     if (el_cpu_level() >= EL_LEVEL_AVX512) {
         have("avx512", EL_LEVEL_AVX512, el_kernels_bf16_avx512);
-        have("tiles", EL_LEVEL_AVX512, kernels_in_c);
+        if (el_cpu_bf16())
+            have("tiles", EL_LEVEL_AVX512, kernels_in_c);
         if (el_cpu_bf16_dot())
             have("dot", EL_LEVEL_AVX512, el_kernels_bf16_dot_avx512);
         if (el_cpu_amx())
@@ -292,8 +293,9 @@ static void test_gemm_large(void **state)
     (void)state;
     draw d = {.stream = 62};
     static const ptrdiff_t sizes[][3] = {
-        {1, 65, 3000}, {1, 20, 17000}, {6, 33, 5000}, {64, 40, 1000},
-        {97, 17, 700}, {200, 33, 290}, {2, 300, 900}, {5, 130, 2100}};
+        {1, 65, 3000},   {1, 20, 17000},  {6, 33, 5000}, {64, 40, 1000},
+        {97, 17, 700},   {200, 33, 290},  {2, 300, 900}, {5, 130, 2100},
+        {150, 700, 600}, {100, 200, 2500}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i)
         check_gemm(&d, sizes[i][0], sizes[i][1], sizes[i][2],
                    (numbers)draw_below(&d, NUMBERS_ZEROS));

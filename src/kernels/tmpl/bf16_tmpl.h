@@ -57,6 +57,12 @@ V_INLINE void bf16_tile(const int rows, const int groups, const bf16_part *p,
     float *const c = p->c + i0 * p->ldc + j0;
     const float *from = p->from ? p->from + i0 * p->ldf + j0 : NULL;
     ptrdiff_t ldf = p->ldf;
+    /* The first sums may come from far away. */
+    for (int i = 0; from && i < rows; ++i)
+        for (int q = 0; q < groups; ++q) {
+            __builtin_prefetch(from + i * ldf + q * BF16_GROUP);
+            __builtin_prefetch(from + i * ldf + (q + 1) * BF16_GROUP - 1);
+        }
     for (ptrdiff_t k = 0; k < p->k; k += EL_BF16_STEPS) {
         vf even[BF16_ROWS][8], odd[BF16_ROWS][8];
         BF16_EACH(rows, groups)
@@ -142,34 +148,70 @@ static void bf16_multiply(const bf16_part *p)
     }
 }
 
-/* Rows of a in their form, some of them and some steps at a time, lie near
- * while all panels pass. */
-static __attribute__((noinline)) void bf16_gemm_body(const el_gemm *g)
+/* How a product is cut, so that what is used again is near: rows of a in their
+ * form, some of them and some steps at a time, while the panels of so many
+ * columns pass over them; a is put into its form anew for each such block of
+ * columns, which costs little. */
+typedef struct bf16_cut {
+    ptrdiff_t columns, rows, steps;
+} bf16_cut;
+
+static bf16_cut bf16_cut_of(const el_gemm *g)
 {
-    _Alignas(64) bf16_a a[BF16_ROOM];
+    enum {
+        NEAR_C = 512,           /* columns: c stays near from part to part */
+        NEAR_W = 256 * 1024,    /* weights: they do from rows to rows */
+        LEAST = 4 * BF16_GROUP, /* columns */
+    };
     const ptrdiff_t padded = el_bf16_padded(g->k);
-    bf16_part p = {
-        .n = g->n, .a = a, .panel = padded / 2 * EL_PANEL, .ldc = g->ldc};
+    const ptrdiff_t rows = bf16_share(g->m, BF16_MOST_ROWS);
+    const ptrdiff_t room = (BF16_ROOM / rows - 16) / BF16_A_ROW;
+    const ptrdiff_t some = bf16_share(padded / EL_BF16_STEPS, room);
+    bf16_cut cut = {g->n, rows, some * EL_BF16_STEPS};
+    if (rows < g->m)
+        cut.columns = NEAR_W / padded / LEAST * LEAST;
+    else if (cut.steps < padded)
+        cut.columns = NEAR_C;
+    cut.columns = cut.columns < LEAST ? LEAST : cut.columns;
+    return cut;
+}
+
+/* Columns [j, j + n) of the product, j a multiple of EL_PANEL. */
+static void bf16_columns(const el_gemm *g, const bf16_cut *cut, bf16_a *a,
+                         ptrdiff_t j, ptrdiff_t n)
+{
+    const ptrdiff_t padded = el_bf16_padded(g->k);
+    const uint32_t *const w = (const uint32_t *)g->w + j * padded / 2;
+    /* Rows lie a vector further apart than they are long, lest they fall into
+     * the same sets of a cache. */
+    bf16_part p = {.n = n,
+                   .a = a,
+                   .lda = cut->steps / EL_BF16_STEPS * BF16_A_ROW + 16,
+                   .panel = padded / 2 * EL_PANEL,
+                   .ldc = g->ldc};
     for (ptrdiff_t i = 0; i < g->m; i += p.rows) {
-        p.rows = bf16_share(g->m - i, BF16_MOST_ROWS);
-        /* Rows lie a vector further apart than they are long, lest they fall
-         * into the same sets of a cache. */
-        const ptrdiff_t room = (BF16_ROOM / p.rows - 16) / BF16_A_ROW;
-        const ptrdiff_t some = bf16_share(padded / EL_BF16_STEPS, room);
-        p.lda = some * BF16_A_ROW + 16;
-        p.c = (float *)g->c + i * g->ldc;
-        p.from = g->init ? (const float *)g->init + i * g->ldi : NULL;
+        p.rows = bf16_least(cut->rows, g->m - i);
+        p.c = (float *)g->c + i * g->ldc + j;
+        p.from = g->init ? (const float *)g->init + i * g->ldi + j : NULL;
         p.ldf = g->ldi;
         for (ptrdiff_t k = 0; k < g->k; k += p.k) {
-            p.k = bf16_least(some * EL_BF16_STEPS, g->k - k);
+            p.k = bf16_least(cut->steps, g->k - k);
             bf16_rows(a, p.lda, (const float *)g->a + i * g->lda + k, g->lda,
                       p.rows, p.k);
-            p.w = (const uint32_t *)g->w + k / 2 * EL_PANEL;
+            p.w = w + k / 2 * EL_PANEL;
             bf16_multiply(&p);
             p.from = p.c;
             p.ldf = p.ldc;
         }
     }
+}
+
+static __attribute__((noinline)) void bf16_gemm_body(const el_gemm *g)
+{
+    _Alignas(64) bf16_a a[BF16_ROOM];
+    const bf16_cut cut = bf16_cut_of(g);
+    for (ptrdiff_t j = 0; j < g->n; j += cut.columns)
+        bf16_columns(g, &cut, a, j, bf16_least(cut.columns, g->n - j));
 }
 
 static void bf16_pack_columns(void *packed, const void *weights, ptrdiff_t ldw,
@@ -206,7 +248,7 @@ enum { BF16_FLUSH = 0x8040 };
 
 static void bf16_gemm(const el_gemm *g)
 {
-    if (g->k > 0) {
+    if (g->k > 0 && g->m > 0) {
         const unsigned mode = _mm_getcsr();
         _mm_setcsr(mode | BF16_FLUSH);
         bf16_gemm_body(g);

@@ -139,31 +139,64 @@ static void begin(void)
     TILES_BEGIN(&config);
 }
 
-static void gemm_body(const el_gemm *g)
+/* How a product is cut; see bf16_tmpl.h.  Tiles are so fast that putting a into
+ * its form weighs more than elsewhere. */
+typedef struct cut {
+    ptrdiff_t columns, rows, steps;
+} cut;
+
+static cut cut_of(const el_gemm *g)
 {
-    _Alignas(64) uint32_t a[ROOM];
+    enum { NEAR_C = 1024, NEAR_W = 512 * 1024, LEAST = 4 * EL_PANEL };
     const ptrdiff_t padded = el_bf16_padded(g->k);
-    part p = {.n = g->n, .a = a, .panel = padded / 2 * EL_PANEL, .ldc = g->ldc};
+    const ptrdiff_t rows = share(g->m, MOST_ROWS);
+    const ptrdiff_t whole = (rows + SIDE - 1) / SIDE * SIDE;
+    const ptrdiff_t room = (ROOM / whole - SIDE) / EL_BF16_WORDS;
+    const ptrdiff_t some = share(padded / EL_BF16_STEPS, room);
+    cut c = {g->n, rows, some * EL_BF16_STEPS};
+    if (rows < g->m)
+        c.columns = NEAR_W / padded / LEAST * LEAST;
+    else if (c.steps < padded)
+        c.columns = NEAR_C;
+    c.columns = c.columns < LEAST ? LEAST : c.columns;
+    return c;
+}
+
+/* Columns [j, j + n) of the product, j a multiple of EL_PANEL. */
+static void columns(const el_gemm *g, const cut *c, uint32_t *a, ptrdiff_t j,
+                    ptrdiff_t n)
+{
+    const ptrdiff_t padded = el_bf16_padded(g->k);
+    const uint32_t *const w = (const uint32_t *)g->w + j * padded / 2;
+    part p = {.n = n,
+              .a = a,
+              .lda = c->steps / 2 + SIDE,
+              .panel = padded / 2 * EL_PANEL,
+              .ldc = g->ldc};
     for (ptrdiff_t i = 0; i < g->m; i += p.rows) {
-        p.rows = share(g->m - i, MOST_ROWS);
-        const ptrdiff_t whole = (p.rows + SIDE - 1) / SIDE * SIDE;
-        const ptrdiff_t room = (ROOM / whole - SIDE) / EL_BF16_WORDS;
-        const ptrdiff_t some = share(padded / EL_BF16_STEPS, room);
-        p.lda = some * EL_BF16_WORDS + SIDE;
-        p.c = (float *)g->c + i * g->ldc;
-        p.from = g->init ? (const float *)g->init + i * g->ldi : NULL;
+        p.rows = least(c->rows, g->m - i);
+        p.c = (float *)g->c + i * g->ldc + j;
+        p.from = g->init ? (const float *)g->init + i * g->ldi + j : NULL;
         p.ldf = g->ldi;
         clear_rows(a, &p);
         for (ptrdiff_t k = 0; k < g->k; k += p.k) {
-            p.k = least(some * EL_BF16_STEPS, g->k - k);
+            p.k = least(c->steps, g->k - k);
             el_bf16_rows_avx512(a, p.lda, (const float *)g->a + i * g->lda + k,
                                 g->lda, p.rows, p.k);
-            p.w = (const uint32_t *)g->w + k / 2 * EL_PANEL;
+            p.w = w + k / 2 * EL_PANEL;
             multiply(&p);
             p.from = p.c;
             p.ldf = p.ldc;
         }
     }
+}
+
+static void gemm_body(const el_gemm *g)
+{
+    _Alignas(64) uint32_t a[ROOM];
+    const cut c = cut_of(g);
+    for (ptrdiff_t j = 0; j < g->n; j += c.columns)
+        columns(g, &c, a, j, least(c.columns, g->n - j));
 }
 
 static void outer_body(const el_outer *o)

@@ -51,24 +51,14 @@ V_INLINE vf dot(vf c, uint32_t a, vw b)
                 odd[i][v] = dot(odd[i][v], pair[i * lda + 1], z[v]);           \
     }
 
-/* Steps [j, j + 32) of a row, lower and upper half, as words. */
+/* ---- Rounding -------------------------------------------------------------*/
+
+/* 32 steps of a row, of which so many are there, in their order. */
 V_INLINE vw row_words(const float *a, ptrdiff_t left)
 {
     const vf first = v_load(a, v_tail(left));
     const vf second = left > VL ? v_load(a + VL, v_tail(left - VL)) : v_zero();
-    const __m512i order = _mm512_broadcast_i32x4(
-        _mm_setr_epi8(4, 5, 0, 1, 6, 7, 2, 3, 12, 13, 8, 9, 14, 15, 10, 11));
-    return _mm512_shuffle_epi8((__m512i)_mm512_cvtne2ps_pbh(second, first),
-                               order);
-}
-
-static void bf16_rows(uint32_t *to, ptrdiff_t ldto, const float *a,
-                      ptrdiff_t lda, ptrdiff_t n, ptrdiff_t k)
-{
-    for (ptrdiff_t i = 0; i < n; ++i)
-        for (ptrdiff_t j = 0; j < k; j += EL_BF16_STEPS)
-            v_store_words(to + i * ldto + j / 2,
-                          row_words(a + i * lda + j, k - j));
+    return (vw)_mm512_cvtne2ps_pbh(second, first);
 }
 
 /* Words of which low and high are the halves. */
@@ -81,27 +71,61 @@ V_INLINE vw pair_words(vf low, vf high)
     return _mm512_permutexvar_epi16(order, both);
 }
 
+/* Word d of a row of a tile has steps low(d) and high(d). */
+#define TURNED(to, ldto, a, lda, n, k, low, high)                              \
+    for (ptrdiff_t j = 0; j < (k); j += EL_BF16_STEPS)                         \
+        for (ptrdiff_t i = 0; i < (n); i += VL) {                              \
+            const vm m = v_tail((n)-i);                                        \
+            vf r[VL];                                                          \
+            _Pragma("GCC unroll 16") for (int d = 0; d < VL; ++d)              \
+            {                                                                  \
+                const ptrdiff_t l = j + low(d), h = j + high(d);               \
+                const vf x =                                                   \
+                    l < (k) ? v_load((a) + l * (lda) + i, m) : v_zero();       \
+                const vf y =                                                   \
+                    h < (k) ? v_load((a) + h * (lda) + i, m) : v_zero();       \
+                r[d] = _mm512_castsi512_ps(pair_words(x, y));                  \
+            }                                                                  \
+            v_transpose(r);                                                    \
+            for (int d = 0; d < VL && i + d < (n); ++d)                        \
+                v_store_words((to) + (i + d) * (ldto) + j / 2,                 \
+                              _mm512_castps_si512(r[d]));                      \
+        }
+
+static void bf16_rows(uint32_t *to, ptrdiff_t ldto, const float *a,
+                      ptrdiff_t lda, ptrdiff_t n, ptrdiff_t k)
+{
+    const __m512i order = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(4, 5, 0, 1, 6, 7, 2, 3, 12, 13, 8, 9, 14, 15, 10, 11));
+    for (ptrdiff_t i = 0; i < n; ++i)
+        for (ptrdiff_t j = 0; j < k; j += EL_BF16_STEPS)
+            v_store_words(
+                to + i * ldto + j / 2,
+                _mm512_shuffle_epi8(row_words(a + i * lda + j, k - j), order));
+}
+
 static void bf16_turned(uint32_t *to, ptrdiff_t ldto, const float *a,
                         ptrdiff_t lda, ptrdiff_t n, ptrdiff_t k)
 {
-    for (ptrdiff_t j = 0; j < k; j += EL_BF16_STEPS)
-        for (ptrdiff_t i = 0; i < n; i += VL) {
-            const vm m = v_tail(n - i);
-            const float *const from = a + j * lda + i;
-            vf r[VL];
-            _Pragma("GCC unroll 16") for (int d = 0; d < VL; ++d)
-            {
-                const int l = BF16_LOW(d), h = BF16_HIGH(d);
-                const vf low = j + l < k ? v_load(from + l * lda, m) : v_zero();
-                const vf high =
-                    j + h < k ? v_load(from + h * lda, m) : v_zero();
-                r[d] = _mm512_castsi512_ps(pair_words(low, high));
-            }
-            v_transpose(r);
-            for (int d = 0; d < VL && i + d < n; ++d)
-                v_store_words(to + (i + d) * ldto + j / 2,
-                              _mm512_castps_si512(r[d]));
-        }
+    TURNED(to, ldto, a, lda, n, k, BF16_LOW, BF16_HIGH)
+}
+
+void el_bf16_rows_avx512(uint32_t *to, ptrdiff_t ldto, const float *a,
+                         ptrdiff_t lda, ptrdiff_t n, ptrdiff_t k)
+{
+    for (ptrdiff_t i = 0; i < n; ++i)
+        for (ptrdiff_t j = 0; j < k; j += EL_BF16_STEPS)
+            v_store_words(to + i * ldto + j / 2,
+                          row_words(a + i * lda + j, k - j));
+}
+
+#define FIRST(d) (2 * (d))
+#define SECOND(d) (2 * (d) + 1)
+
+void el_bf16_turned_avx512(uint32_t *to, ptrdiff_t ldto, const float *a,
+                           ptrdiff_t lda, ptrdiff_t n, ptrdiff_t k)
+{
+    TURNED(to, ldto, a, lda, n, k, FIRST, SECOND)
 }
 
 #include "../tmpl/bf16_tmpl.h"
