@@ -78,9 +78,9 @@ static void plan_tape(el_plan *p, el_tape *t)
     const el_layer *const layer = &s->layers[0];
     const int64_t gate_row = el_layer_gate_row(layer);
     int64_t all, rows, gate_rows;
-    if (__builtin_mul_overflow(t->piece + 1, B, &all)) {
-        p->failed = true;
-        el_no_memory();
+    if (t->most_steps >= (int64_t)1 << 40 ||
+        __builtin_mul_overflow(t->piece + 1, B, &all)) {
+        el_want_bytes(p, -1);
         return;
     }
     rows = all - B;

@@ -31,7 +31,7 @@ expect 1 "$ELMAN" info m --steps 4000000000000000000
 grep -q 'more memory than can be counted' err || fail 'nothing is refused'
 
 # The same model within any budget that will do, also where it goes on.
-# shellcheck disable=SC2317 # expect calls it
+# shellcheck disable=SC2317
 learn() {
     quick book.txt --threads 1 --cell lstm --batch 2 --steps 1000 --updates 3 \
         --dropout 0.2 --layers 2 "$@"
