@@ -51,6 +51,7 @@ LEVELS = ("char", "word", "byte")
 NORMALIZES = ("none", "letters")
 SAMPLINGS = ("sequential", "random")
 NONFINITES = ("stop", "skip")
+TRUNCATIONS = ("regular", "random", "none")
 DECODES = ("all", "last", "final")
 
 
@@ -337,7 +338,11 @@ class TrainDesc(Struct):
         ("shards", c_int64),
         ("on_nonfinite", c_int),
         ("ranks", c_void_p),
+        ("truncation", c_int),
+        ("back", c_int64),
+        ("cut", c_double),
     ]
+    _defaults_ = {"cut": 0.5}
 
 
 class TrainReport(Struct):

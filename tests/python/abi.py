@@ -51,6 +51,7 @@ ENUMS = (
     ("ELMAN_NORMALIZE_", _abi.NORMALIZES),
     ("ELMAN_", _abi.SAMPLINGS),
     ("ELMAN_NONFINITE_", _abi.NONFINITES),
+    ("ELMAN_TRUNCATION_", _abi.TRUNCATIONS),
     ("ELMAN_DECODE_", _abi.DECODES),
     ("", _abi.STATUSES),
 )
