@@ -305,6 +305,12 @@ static int bench_errors(bench *b, elman_context *context, double errors[2])
     return status;
 }
 
+/* How many of them there are to print: only bfloat16 trains. */
+static int error_count(elman_dtype dtype)
+{
+    return dtype == ELMAN_BF16 ? 2 : dtype == ELMAN_INT8 ? 1 : 0;
+}
+
 static void print_head(const bench_options *o, const elman_machine *m,
                        double ceiling)
 {
@@ -316,6 +322,8 @@ static void print_head(const bench_options *o, const elman_machine *m,
                "results (of lm-T, of the loss) and of the gradient beside "
                "float32's\n",
                m->bf16);
+    if (dtype_chosen(o->dtype) == ELMAN_INT8)
+        printf("# behind the MiB the error of the results beside float32's\n");
     printf(o->tsv ? "# %s\t%s\t%s\t%s\t%s\t%s\t%s\n"
                   : "# %-6s %-5s %7s %12s %9s %9s %9s\n",
            "name", "dtype", "threads", "median us", "GFLOP/s", "% ceiling",
@@ -354,7 +362,7 @@ static int bench_one(elman_context *context, const bench_options *o,
     const elman_dtype dtype = dtype_chosen(o->dtype);
     int status = bench_make(&b, context, w, dtype);
 
-    if (status == DONE && dtype == ELMAN_BF16)
+    if (status == DONE && error_count(dtype) > 0)
         status = bench_errors(&b, context, errors);
     if (status == DONE)
         status = bench_time(run_once, &b, &median);
@@ -363,7 +371,7 @@ static int bench_one(elman_context *context, const bench_options *o,
             median /= CALLS_A_RUN;
         const bench_print p = {o->tsv, dtype, threads, ceiling};
         bench_row(&p, w->name, median, flops(w), b.bytes, errors,
-                  dtype == ELMAN_BF16 ? 2 : 0);
+                  error_count(dtype));
     }
     bench_free(&b);
     return status;

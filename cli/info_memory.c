@@ -96,6 +96,7 @@ int tell_lm_memory(const elman_lm *lm, const info_shape *shape, json *j)
     elman_lm_desc desc = ELMAN_LM_DESC;
 
     elman_lm_describe(lm, &desc);
+    const int trains = desc.dtype != ELMAN_INT8;
     optimizer.kind = optimizer_of(history);
     optimizer.dtype = desc.dtype;
     tape.batch =
@@ -106,13 +107,16 @@ int tell_lm_memory(const elman_lm *lm, const info_shape *shape, json *j)
     if (elman_lm_memory(lm, NULL, NULL, &step) != ELMAN_OK ||
         elman_lm_memory(lm, &eval, NULL, &whole) != ELMAN_OK)
         return complain_library();
-    if (share_of_tape(lm, shape, &tape, &optimizer, step.tape) != DONE)
+    if (trains &&
+        share_of_tape(lm, shape, &tape, &optimizer, step.tape) != DONE)
         return FAILED;
-    if (elman_lm_memory(lm, &tape, &optimizer, &train) != ELMAN_OK)
+    if (trains && elman_lm_memory(lm, &tape, &optimizer, &train) != ELMAN_OK)
         return complain_library();
     if (j == NULL) {
         print_line("memory", &step, "a step at a time\n");
         print_line("", &whole, "to evaluate\n");
+        if (!trains)
+            return DONE;
         print_line("", &train, "to train");
         printf(" (batch %lld, steps %lld, %s", (long long)tape.batch,
                (long long)tape.steps, optimizers[optimizer.kind]);
@@ -122,13 +126,16 @@ int tell_lm_memory(const elman_lm *lm, const info_shape *shape, json *j)
         return DONE;
     }
     json_open(j, "memory", '{');
-    json_int(j, "batch", tape.batch);
-    json_int(j, "steps", tape.steps);
-    json_real(j, "passes", train.passes);
-    json_text(j, "optimizer", optimizers[optimizer.kind]);
+    if (trains) {
+        json_int(j, "batch", tape.batch);
+        json_int(j, "steps", tape.steps);
+        json_real(j, "passes", train.passes);
+        json_text(j, "optimizer", optimizers[optimizer.kind]);
+    }
     json_memory(j, "step", &step);
     json_memory(j, "evaluate", &whole);
-    json_memory(j, "train", &train);
+    if (trains)
+        json_memory(j, "train", &train);
     json_close(j, '}');
     return DONE;
 }

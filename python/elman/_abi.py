@@ -38,10 +38,11 @@ STATUSES = (
     "ELMAN_EUNSUPPORTED",
     "ELMAN_ENONFINITE",
 )
-DTYPES = ("f32", "f64", "i64", "i32", "u8", "bf16")
-COMPUTED = ("f32", "f64", "bf16")  # what networks compute in
+DTYPES = ("f32", "f64", "i64", "i32", "u8", "bf16", "int8", "i8")
+COMPUTED = ("f32", "f64", "bf16", "int8")  # what networks compute in
 F64 = DTYPES.index("f64")
 BF16 = DTYPES.index("bf16")
+INT8 = DTYPES.index("int8")
 CELLS = ("elman", "none", "lstm", "gru")
 ACTIVATIONS = ("tanh", "relu")
 REDUCTIONS = ("mean", "sum")

@@ -18,12 +18,13 @@ _TYPES: Dict[int, np.dtype[Any]] = {
     0: np.dtype(np.float32),
     _abi.F64: np.dtype(np.float64),
     _abi.BF16: np.dtype(np.float32),
+    _abi.INT8: np.dtype(np.float32),
 }
 
 
 def dtype_number(dtype: Any) -> int:
-    """elman_dtype of "f32", "f64", "bf16" or "bfloat16", or what NumPy knows as
-    one of the first two."""
+    """elman_dtype of "f32", "f64", "bf16" or "bfloat16", "int8", or what NumPy
+    knows as one of the first two."""
     if isinstance(dtype, str) and dtype in (*_abi.COMPUTED, "bfloat16"):
         return _abi.DTYPES.index("bf16" if dtype == "bfloat16" else dtype)
     try:

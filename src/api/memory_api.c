@@ -55,6 +55,8 @@ elman_status elman_lm_memory(const elman_lm *lm, const elman_tape_desc *desc,
         m.tape = el_lm_eval_bytes(lm);
         return el_give_memory(out, &m);
     }
+    EL_REQUIRE(lm->desc.dtype != ELMAN_INT8,
+               "the model is of ELMAN_INT8 (weights of a byte do not train)");
     s = el_lm_tape_costs(lm, &size, &cost);
     if (s == ELMAN_ENOMEM)
         cost = (el_tape_cost){.bytes = -1};

@@ -39,8 +39,9 @@ expect 0 "$ELMAN" convert zero.safetensors zero.c
 grep -q -e '-0.f,$' zero.c || fail 'minus zero is lost'
 
 # ---- Calls.
-refused 2 '--weights is of OUT.c alone' \
-    convert net.safetensors new.safetensors --weights int8
+expect 0 "$ELMAN" convert net.safetensors new.safetensors --weights int8
+refused 2 '--weights bf16' \
+    convert net.safetensors new.safetensors --weights bf16
 refused 2 '--name is of OUT.c alone' \
     convert net.safetensors new.safetensors --name x
 refused 2 '--measure is of OUT.c alone' \

@@ -473,6 +473,11 @@ static void test_no_training(void **state)
     elman_lm_tape *tape;
     must_fail(elman_lm_tape_create(lm, 4, 2, &tape), ELMAN_EINVAL,
               "weights of a byte do not train");
+    elman_memory memory = ELMAN_MEMORY;
+    elman_tape_desc desc_of_tape = ELMAN_TAPE_DESC;
+    desc_of_tape.steps = desc_of_tape.batch = 4;
+    must_fail(elman_lm_memory(lm, &desc_of_tape, NULL, &memory), ELMAN_EINVAL,
+              "weights of a byte do not train");
     must_fail(elman_lm_convert(lm, ELMAN_I8, &other), ELMAN_EINVAL, "dtype");
     assert_null(other);
     elman_c_desc c = ELMAN_C_DESC;
