@@ -40,11 +40,11 @@ grep -q -e '-0.f,$' zero.c || fail 'minus zero is lost'
 
 # ---- Calls.
 expect 0 "$ELMAN" convert net.safetensors new.safetensors --weights int8
-refused 2 '--weights bf16' \
-    convert net.safetensors new.safetensors --weights bf16
+refused 2 '--weights bfloat16 is of OUT.c alone' \
+    convert net.safetensors new.safetensors --weights bfloat16
 refused 2 '--name is of OUT.c alone' \
     convert net.safetensors new.safetensors --name x
-refused 2 '--measure is of OUT.c alone' \
+refused 2 '--measure goes with --weights bfloat16 or int8' \
     convert net.safetensors new.safetensors --measure x.npy
 refused 2 '--measure goes with --weights bfloat16 or int8' \
     convert net.safetensors new.c --measure x.npy
