@@ -80,10 +80,10 @@ for pair in '5 5' '5 35' '35 35' '35 70' '35 140'; do
     set -- $pair
     row "regular, k1 = $1, k2 = $2" --steps "$1" --back "$2" --epochs "$EPOCHS"
 done
-for pair in '5 0.5' '5 0.142857' '35 0.5'; do
+for pair in '5 0.5' '5 0.142857 1/7' '35 0.5'; do
     # shellcheck disable=SC2086
     set -- $pair
-    row "random, k1 = $1, c = $2" --steps "$1" --truncation random --cut "$2" \
+    row "random, k1 = $1, c = ${3:-$2}" --steps "$1" --truncation random --cut "$2" \
         --epochs "$EPOCHS"
 done
 row 'none' --truncation none --epochs "$EPOCHS"

@@ -12,14 +12,14 @@
  * of the units that lead elsewhere, so that a state of zeros stands for it.
  * All weights are -1, 0 or 1 (out's are what comes out), all that is added up
  * is a small whole number, and nothing is ever rounded: not after a step, and
- * not after a million.
+ * not after a hundred thousand.
  *
  * With a folder's name each network is written there, for `elman run`. */
 #include "example.h"
 
 #include <stdint.h>
 
-enum { STATES_MOST = 8, SYMBOLS_MOST = 4, LONG = 1000000, SHORT = 6 };
+enum { STATES_MOST = 8, SYMBOLS_MOST = 4, LONG = 100000, SHORT = 6 };
 
 typedef struct automaton {
     const char *name, *what;
