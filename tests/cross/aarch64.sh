@@ -38,7 +38,8 @@ generator=$(sed -n 's/^CMAKE_GENERATOR:INTERNAL=//p' \
         --toolchain "$ELMAN_SOURCE/cmake/aarch64-linux-gnu.cmake" &&
         cmake --build "$build" --parallel 2 --target elman-cli elman-golden &&
         if grep -q '^CMOCKA_LIBRARY:.*=/' "$build/CMakeCache.txt"; then
-            cmake --build "$build" --parallel 2 --target kernels_kernels
+            cmake --build "$build" --parallel 2 --target kernels_kernels \
+                kernels_int8
         fi
 } >log 2>&1 || {
     tail -n 30 log
@@ -77,6 +78,7 @@ learn() {
         --updates 20 "$@"
     same here/m there/m
     both eval m ../rest.txt --json
+    both eval m ../rest.txt --json --dtype int8
     both sample m --length 50
     echo "the same bits: $*"
 }
@@ -101,9 +103,9 @@ echo 'the same bits: begun there, gone on with here'
 
 ELMAN_GOLDEN=$build/emulated/elman-golden sh \
     "$ELMAN_SOURCE/tests/golden/golden.sh" || exit 1
-kernels=$build/emulated/kernels_kernels
 if [ -x "$build/tests/kernels/test_kernels" ]; then
-    "$kernels" || exit 1
+    "$build/emulated/kernels_kernels" || exit 1
+    "$build/emulated/kernels_int8" || exit 1
 else
     echo 'level neon was not compared kernel by kernel: there is no cmocka' \
         'for aarch64 (make deps-cross)'
