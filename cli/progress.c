@@ -23,6 +23,38 @@ void progress_start(progress *p, int quiet, int64_t updates, int64_t epochs)
     p->epoch_start = p->start;
 }
 
+/* Texts of which nobody sees the reading are not worth a line. */
+void progress_reading(progress *p, int quiet)
+{
+    *p = (progress){.quiet = quiet,
+                    .terminal = isatty(STDERR_FILENO),
+                    .reading = 1,
+                    .start = now_seconds()};
+    p->shown = p->start;
+}
+
+void progress_read(void *user, int64_t done, int64_t total)
+{
+    progress *p = user;
+    const double now = now_seconds(), seconds = now - p->start;
+    const double rate = (double)done / seconds;
+    const double mega = 1e6;
+
+    if (p->quiet || now - p->shown < (p->terminal ? quick : slow))
+        return;
+    if (p->terminal)
+        fputs("\r", stderr);
+    fprintf(stderr, "reading %s of %s MB  %s MB/s  %s left",
+            grouped((int64_t)((double)done / mega)).text,
+            grouped((int64_t)((double)total / mega)).text,
+            grouped((int64_t)(rate / mega)).text,
+            clock_time((double)(total - done) / rate).text);
+    fputs(p->terminal ? "\033[K" : "\n", stderr);
+    fflush(stderr);
+    p->open = p->terminal;
+    p->shown = now;
+}
+
 static void show(progress *p, const elman_train_report *r, double seconds)
 {
     const double share = (double)(r->update - p->first_update);
@@ -81,6 +113,6 @@ double progress_seconds(const progress *p)
 void progress_end(progress *p)
 {
     if (p->open)
-        putc('\n', stderr);
+        fputs(p->reading ? "\r\033[K" : "\n", stderr);
     p->open = 0;
 }

@@ -188,9 +188,12 @@ static int open_text(run *r, const char *const *paths, int count,
         desc.max_tokens = c->max_tokens;
         desc.held_out = c->valid_fraction;
     }
-    if (elman_text_open(r->context, &desc, out) != ELMAN_OK)
-        return complain_library();
-    return DONE;
+    desc.progress = progress_read;
+    desc.progress_user = &r->progress;
+    progress_reading(&r->progress, c->quiet || r->ranks.rank > 0);
+    const elman_status status = elman_text_open(r->context, &desc, out);
+    progress_end(&r->progress);
+    return status == ELMAN_OK ? DONE : complain_library();
 }
 
 static int open_texts(run *r)

@@ -8,7 +8,8 @@
 # asked for; it stands first, since it resets contraction too.
 
 add_library(elman_flags INTERFACE)
-target_compile_definitions(elman_flags INTERFACE _POSIX_C_SOURCE=200809L)
+target_compile_definitions(elman_flags INTERFACE
+    _POSIX_C_SOURCE=200809L _FILE_OFFSET_BITS=64)
 target_compile_options(elman_flags INTERFACE
     -fno-fast-math -ffp-contract=off
     -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion

@@ -617,6 +617,10 @@ typedef struct elman_text_desc {
     int64_t min_count;         /* rarer tokens become <unk>; 0 means 1 */
     int64_t vocab_size;        /* at most so many, the most frequent ones, <unk>
                                 * counted in; 0: any number */
+    /* Called now and then while the files are read, with the bytes that have
+     * been and all of them; NULL: not wanted.  What is held out is read anew. */
+    void (*progress)(void *user, int64_t done, int64_t total);
+    void *progress_user;
 } elman_text_desc;
 #define ELMAN_TEXT_DESC                                                        \
     {                                                                          \

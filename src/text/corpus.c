@@ -3,12 +3,14 @@
  *
  * A text is read once from its beginning to its end, and what is kept of it is
  * an index: the places of tokens 0, s, 2s, ...  The stride s doubles whenever
- * the index is full, so that it does not grow with the text.  Reading begins
- * at the nearest place that is known. */
+ * the index is full (8 MiB), so that it does not grow with the text.  Reading
+ * begins at the nearest place that is known, from where characters are only
+ * counted; the place of a byte is known without. */
 #include "corpus.h"
 #include "../io/file.h"
 #include "stream.h"
 #include "tokens.h"
+#include "utf8.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -17,11 +19,12 @@
 
 enum {
     WINDOW = 1 << 16,
-    MARKS = 1 << 17,
+    MARKS = 1 << 20,
     FIRST_MARKS = 1024,
     FIRST_STRIDE = 64,
     RECENT = 1024, /* a power of two */
-    CHUNK = 4096   /* tokens that are looked at at a time */
+    CHUNK = 4096,  /* tokens that are looked at at a time */
+    SPAN = 1 << 22 /* bytes between two words about progress */
 };
 
 /* Where cutting can go on: the offset in the stream times 2, plus the bit that
@@ -42,6 +45,9 @@ struct elman_text {
     int64_t at;    /* the next byte, and */
     int64_t token; /* the next token's number; -1 after a failure */
     int64_t tokens, chars, unknown;
+    void (*progress)(void *user, int64_t done, int64_t total);
+    void *progress_user;
+    int64_t told; /* the place of which progress was told */
     bool summing;
     uint64_t sum;
     place *marks; /* of tokens 0, stride, 2 stride, ... */
@@ -63,6 +69,14 @@ static void go_to(elman_text *text, int64_t token, place where)
     el_tokens_resume(&text->cutter, where % 2);
 }
 
+static void tell(elman_text *text)
+{
+    if (!text->progress || text->at - text->told < SPAN)
+        return;
+    text->told = text->at;
+    text->progress(text->progress_user, text->at, text->stream.size);
+}
+
 /* The next tokens, fewer at the text's end. */
 static elman_status cut(elman_text *text, int64_t count, int32_t *ids,
                         int64_t *got)
@@ -78,15 +92,24 @@ static elman_status cut(elman_text *text, int64_t count, int32_t *ids,
         piece.end = piece.in + size;
         piece.last = text->at + size == text->stream.size;
         status = el_tokens_feed(&text->cutter, &piece);
+        if (status == ELMAN_ETEXT)
+            el_fail_in(status, el_stream_path(&text->stream, text->at));
         if (status)
             break;
         if (text->summing)
             text->sum = el_crc64(text->sum, begin, (size_t)(piece.in - begin));
         text->at += piece.in - begin;
+        tell(text);
     }
     text->token = status ? -1 : text->token + piece.count;
     *got = piece.count;
     return status;
+}
+
+static elman_status fail_changed(const elman_text *text)
+{
+    return el_fail(ELMAN_EIO, "%s: the file changed while it was read",
+                   el_stream_path(&text->stream, text->at));
 }
 
 /* The next tokens, all of which must be there. */
@@ -97,8 +120,7 @@ static elman_status cut_all(elman_text *text, int64_t count, int32_t *ids)
     if (status || got == count)
         return status;
     text->token = -1;
-    return el_fail(ELMAN_EIO, "%s: the file changed while it was read",
-                   el_stream_path(&text->stream, text->at));
+    return fail_changed(text);
 }
 
 /* What is known of the tokens that were cut is added up in counts, by id. */
@@ -113,6 +135,28 @@ static elman_status pass_over(elman_text *text, int64_t count, int64_t *counts)
         for (int64_t i = 0; counts && i < n; ++i)
             ++counts[ids[i]];
         count -= n;
+    }
+    return ELMAN_OK;
+}
+
+/* The same for characters that no normalising changes, but that nothing is
+ * looked up. */
+static elman_status skip_chars(elman_text *text, int64_t count)
+{
+    while (count > 0) {
+        const char *bytes;
+        int64_t size, some = count;
+        elman_status status =
+            el_stream_bytes(&text->stream, text->at, &bytes, &size);
+        if (!status && size == 0)
+            status = fail_changed(text);
+        if (status) {
+            text->token = -1;
+            return status;
+        }
+        text->at += (int64_t)el_utf8_skip(bytes, (size_t)size, &some);
+        text->token += some;
+        count -= some;
     }
     return ELMAN_OK;
 }
@@ -134,11 +178,19 @@ static elman_status seek(elman_text *text, int64_t first)
 {
     const cursor *const known = &text->recent[slot_of(first)];
     const int64_t mark = first / text->stride;
+    const elman_vocab *const v = text->vocab;
+    const bool plain = v->normalize == ELMAN_NORMALIZE_NONE;
+    if (plain && v->level == ELMAN_BYTE) {
+        go_to(text, first, 2 * first);
+        return ELMAN_OK;
+    }
     if (known->token == first)
         go_to(text, first, known->where);
     else if (text->token > first || text->token < mark * text->stride)
         go_to(text, mark * text->stride, text->marks[mark]);
-    return pass_over(text, first - text->token, NULL);
+    return plain && v->level == ELMAN_CHAR
+               ? skip_chars(text, first - text->token)
+               : pass_over(text, first - text->token, NULL);
 }
 
 static elman_status grow_marks(elman_text *text)
@@ -242,6 +294,7 @@ static elman_status build_vocab(elman_text *text, const elman_text_desc *desc)
     elman_status status = ELMAN_OK;
     const int64_t count = el_text_held_out(text->tokens, desc->held_out);
     text->cutter.grow = NULL;
+    text->told = 0;
     if (count > 0) {
         held = el_alloc_array(text->context, all->size, sizeof *held);
         status = held ? seek(text, text->tokens - count) : ELMAN_ENOMEM;
@@ -296,6 +349,8 @@ static elman_status open_text(elman_text *text, const elman_text_desc *desc,
                             desc->path_count, utf8, window);
     if (status)
         return status;
+    text->progress = desc->progress;
+    text->progress_user = desc->progress_user;
     text->summing = true;
     status = scan(text, desc->max_tokens, !desc->vocab);
     if (!status && text->tokens == 0)
@@ -303,7 +358,10 @@ static elman_status open_text(elman_text *text, const elman_text_desc *desc,
     if (status)
         return status;
     finish_fingerprint(text, desc->max_tokens);
-    return desc->vocab ? ELMAN_OK : build_vocab(text, desc);
+    if (!desc->vocab)
+        status = build_vocab(text, desc);
+    text->progress = NULL;
+    return status;
 }
 
 elman_status el_text_open_with(const elman_context *context,

@@ -6,7 +6,10 @@
 #include <string.h>
 
 static const char eos[] = "<eos>";
-enum { EOS_SIZE = sizeof eos - 1 };
+enum {
+    EOS_SIZE = sizeof eos - 1,
+    WORD_MOST = 1 << 20 /* bytes of a word that becomes a token */
+};
 
 static char folded(const elman_vocab *vocab, char c)
 {
@@ -108,6 +111,11 @@ static elman_status keep(el_tokens *t, const char *bytes, size_t size)
     t->points += el_utf8_count(bytes, size);
     if (!t->grow && size > t->vocab->longest + 1 - t->size)
         size = t->vocab->longest + 1 - t->size;
+    if (t->grow && size > WORD_MOST - t->size)
+        return el_fail(ELMAN_ETEXT,
+                       "a word is longer than %d bytes (without blanks it is "
+                       "no text of words)",
+                       WORD_MOST);
     if (size > t->room - t->size) {
         if (size > SIZE_MAX / 4 - t->size)
             return el_no_memory();
@@ -129,7 +137,8 @@ static elman_status give_word(el_tokens *t, const char *bytes, size_t size,
 {
     elman_status status = ELMAN_OK;
     int64_t points = 0;
-    if (t->size == 0 && t->vocab->normalize == ELMAN_NORMALIZE_NONE) {
+    if (t->size == 0 && size <= WORD_MOST &&
+        t->vocab->normalize == ELMAN_NORMALIZE_NONE) {
         points = el_utf8_count(bytes, size);
     } else {
         status = keep(t, bytes, size);

@@ -56,3 +56,28 @@ int64_t el_utf8_count(const char *bytes, size_t size)
         count += ((unsigned char)bytes[i] & 0xc0) != 0x80;
     return count;
 }
+
+/* Of eight bytes those with the upper bits 10 go on with a character; their
+ * number comes out of the topmost byte of a product. */
+static int64_t begins(uint64_t eight)
+{
+    const uint64_t ones = 0x0101010101010101;
+    const uint64_t on = eight >> 7 & ~(eight >> 6) & ones;
+    return 8 - (int64_t)(on * ones >> 56);
+}
+
+size_t el_utf8_skip(const char *bytes, size_t size, int64_t *count)
+{
+    int64_t left = *count;
+    size_t at = 0;
+    while (size - at >= sizeof(uint64_t) && left >= (int64_t)sizeof(uint64_t)) {
+        uint64_t eight;
+        memcpy(&eight, bytes + at, sizeof eight);
+        left -= begins(eight);
+        at += sizeof eight;
+    }
+    while (at < size && (left > 0 || (bytes[at] & 0xc0) == 0x80))
+        left -= (bytes[at++] & 0xc0) != 0x80;
+    *count -= left;
+    return at;
+}

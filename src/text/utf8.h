@@ -13,6 +13,10 @@ size_t el_utf8_whole(const char *bytes, size_t size);
 /* The code points of valid UTF-8. */
 int64_t el_utf8_count(const char *bytes, size_t size);
 
+/* The bytes that the first *count characters of valid UTF-8 take, or all that
+ * are there; *count becomes how many those are. */
+size_t el_utf8_skip(const char *bytes, size_t size, int64_t *count);
+
 /* The bytes of a valid character that begins with this one. */
 static inline size_t el_utf8_length(unsigned char lead)
 {

@@ -816,6 +816,74 @@ static void test_invalid_beyond(void **state)
         }
 }
 
+/* A word of which a vocabulary could not be made in little memory. */
+static void test_endless_word(void **state)
+{
+    (void)state;
+    enum { MOST = 1 << 20 };
+    char *const bytes = malloc(MOST + 1);
+    memset(bytes, 'x', MOST + 1);
+    WRITE(0, "some words ");
+    add_bytes(0, "ab", bytes, MOST);
+    assert_int_equal(try_open(ELMAN_WORD, 1), ELMAN_OK);
+    add_bytes(0, "ab", bytes, 1);
+    assert_int_equal(try_open(ELMAN_WORD, 1), ELMAN_ETEXT);
+    expect_sentence(0, "a word is longer than 1048576 bytes (without blanks it "
+                       "is no text of words)");
+    assert_int_equal(try_open(ELMAN_CHAR, 1), ELMAN_OK);
+    free(bytes);
+}
+
+/* ---- Progress ------------------------------------------------------------*/
+
+typedef struct heard {
+    int words;
+    int64_t last, total;
+    bool fell; /* once, for what is held out */
+} heard;
+
+static void listen(void *user, int64_t done, int64_t total)
+{
+    heard *const h = user;
+    ++h->words;
+    h->fell = h->fell || done < h->last;
+    h->last = done;
+    h->total = total;
+    assert_true(done > 0 && done <= total);
+}
+
+/* The word is had every four million bytes, of all files together. */
+static void test_progress(void **state)
+{
+    (void)state;
+    enum { SIZE = 9000000 };
+    char *const bytes = malloc(SIZE);
+    for (int i = 0; i < SIZE; ++i)
+        bytes[i] = "lorem ipsum\n"[i % 12];
+    write_file(0, bytes, SIZE);
+    write_file(1, bytes, SIZE);
+    for (int level = 0; level < 3; ++level)
+        for (int held = 0; held < 2; ++held) {
+            elman_text_desc desc = ELMAN_TEXT_DESC;
+            elman_text *text;
+            heard h = {0};
+            desc.paths = paths;
+            desc.path_count = 2;
+            desc.level = (elman_level)level;
+            desc.held_out = held ? 0.5 : 0;
+            desc.progress = listen;
+            desc.progress_user = &h;
+            assert_int_equal(el_text_open(test_context(), &desc, &text),
+                             ELMAN_OK);
+            assert_int_equal(h.total, 2 * SIZE);
+            assert_in_range(h.words, held ? 6 : 4, held ? 7 : 4);
+            assert_true(h.last > 2 * SIZE - (6 << 20));
+            assert_int_equal(h.fell, held);
+            el_text_close(text);
+        }
+    free(bytes);
+}
+
 /* ---- Files that do not stay what they were -------------------------------*/
 
 enum { LONG = 200000 };
@@ -1169,6 +1237,8 @@ int main(void)
         cmocka_unit_test_setup(test_refused, begin),
         cmocka_unit_test_setup(test_invalid, begin),
         cmocka_unit_test_setup(test_invalid_beyond, begin),
+        cmocka_unit_test_setup(test_endless_word, begin),
+        cmocka_unit_test_setup(test_progress, begin),
         cmocka_unit_test_setup(test_shrinking, begin),
         cmocka_unit_test_setup(test_shrinking_beyond, begin),
         cmocka_unit_test_setup(test_growing, begin),

@@ -114,12 +114,39 @@ static void test_places(void **state)
     assert_int_equal(el_utf8_count("", 0), 0);
 }
 
+/* As many bytes as the characters have, and no more characters than there are.
+ */
+static void test_skip(void **state)
+{
+    (void)state;
+    static const char text[] = "a\xc3\xa9z\xe2\x82\xac\xf0\x9f\x98\x80 plain "
+                               "ASCII that is longer than eight \xc3\xa9\xc3"
+                               "\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xe2\x82\xac.";
+    const size_t size = sizeof text - 1;
+    for (size_t from = 0; from < size; ++from) {
+        if (((unsigned char)text[from] & 0xc0) == 0x80)
+            continue;
+        const int64_t all = el_utf8_count(text + from, size - from);
+        for (int64_t n = 0; n < all + 3; ++n) {
+            size_t expected = 0;
+            int64_t count = n;
+            for (int64_t i = 0; i < n && i < all; ++i)
+                expected +=
+                    el_utf8_length((unsigned char)text[from + expected]);
+            assert_int_equal(el_utf8_skip(text + from, size - from, &count),
+                             expected);
+            assert_int_equal(count, n < all ? n : all);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_code_points),
         cmocka_unit_test(test_sequences),
         cmocka_unit_test(test_places),
+        cmocka_unit_test(test_skip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
