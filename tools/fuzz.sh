@@ -3,9 +3,11 @@
 # fuzz.sh - runs every fuzzer for $FUZZ_SECONDS, $JOBS of them at a time (one on
 # each core): fuzz.sh BUILD-FOLDER
 #
-# Each begins with its own seeds and with tests/fuzz/corpus; what libFuzzer finds
-# worth keeping grows in BUILD-FOLDER/corpus.  An input that breaks something is
-# left in BUILD-FOLDER/found.
+# Each begins with its own seeds and with what earlier runs came upon,
+# tests/fuzz/corpus/NAME.tar.gz (each of its inputs reaches something that no
+# other one does: libFuzzer's -merge=1); what libFuzzer finds worth keeping grows
+# in BUILD-FOLDER/corpus.  An input that breaks something is left in
+# BUILD-FOLDER/found.
 set -eu
 
 source=$(cd "$(dirname "$0")/.." && pwd)
@@ -22,12 +24,12 @@ export ASAN_OPTIONS TZ
 # fuzz NAME: its last lines are in BUILD-FOLDER/NAME.log.
 fuzz() {
     program=$build/tests/fuzz/fuzz_$1
-    seeds=$source/tests/fuzz/corpus/$1
-    [ -d "$seeds" ] || seeds=
     mkdir -p "$build/corpus/$1" "$build/found"
+    if [ -f "$source/tests/fuzz/corpus/$1.tar.gz" ]; then
+        tar -xzf "$source/tests/fuzz/corpus/$1.tar.gz" -C "$build/corpus"
+    fi
     "$program" -max_total_time="$seconds" -print_final_stats=1 \
-        -artifact_prefix="$build/found/$1-" \
-        "$build/corpus/$1" ${seeds:+"$seeds"}
+        -artifact_prefix="$build/found/$1-" "$build/corpus/$1"
 }
 
 passed=0
