@@ -618,7 +618,8 @@ typedef struct elman_text_desc {
     int64_t vocab_size;        /* at most so many, the most frequent ones, <unk>
                                 * counted in; 0: any number */
     /* Called now and then while the files are read, with the bytes that have
-     * been and all of them; NULL: not wanted.  What is held out is read anew. */
+     * been and all of them; NULL: not wanted.  What is held out is read anew.
+     */
     void (*progress)(void *user, int64_t done, int64_t total);
     void *progress_user;
 } elman_text_desc;

@@ -29,10 +29,14 @@ awk 'BEGIN {
         print line (x % 8 ? "end" : "\303\251\342\202\254") "."
     }
 }' >unit.txt
-for i in 1 2 3 4 5 6 7 8; do cat unit.txt; done >eight.txt
-for i in 1 2 3 4 5 6 7 8; do cat eight.txt; done >small.txt
-for i in 1 2 3 4 5 6 7 8; do cat small.txt; done >many.txt
-for i in 1 2 3 4 5 6 7 8; do cat many.txt; done >large.txt
+# eightfold FROM TO
+eightfold() {
+    cat "$1" "$1" "$1" "$1" "$1" "$1" "$1" "$1" >"$2"
+}
+eightfold unit.txt eight.txt
+eightfold eight.txt small.txt
+eightfold small.txt many.txt
+eightfold many.txt large.txt
 rm many.txt eight.txt
 [ "$(wc -c <large.txt)" -gt 4294967296 ] || fail 'the text is too short'
 
@@ -79,6 +83,4 @@ check char random
 check char sequential --normalize letters
 check word random --embed 8 --min-count 2 --vocab-size 500
 
-# What a vocabulary is of, too: every word is there as often as it must be.
-[ "$(json tokens out)" -gt 0 ] || fail 'nothing was counted'
 exit 0
