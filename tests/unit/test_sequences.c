@@ -20,6 +20,12 @@ static elman_context *plain; /* one thread, the best level */
 /* Promises of bits hold in both. */
 static elman_dtype single = ELMAN_F32;
 
+/* The reference of bfloat16 is slow. */
+static int rounds(int most)
+{
+    return single == ELMAN_BF16 ? most / 4 : most;
+}
+
 static int with_bf16(void **state)
 {
     (void)state;
@@ -128,7 +134,7 @@ static void test_variants(void **state)
     variant list[MOST_VARIANTS];
     const int count = variants_create(list);
     draw d = {.stream = 2};
-    for (int i = 0; i < 60; ++i) {
+    for (int i = 0; i < rounds(60); ++i) {
         /* Some are large enough for the threads to share the work. */
         problem p = problem_draw(&d, i % 6 ? 30 : 80, i % 6 ? 70 : 200);
         if (p.desc.layers > 1 && i % 2) {
@@ -238,7 +244,7 @@ static void test_alone(void **state)
 {
     (void)state;
     draw d = {.stream = 3};
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < rounds(100); ++i) {
         const problem p = problem_draw(&d, 40, 70);
         problem_try("alone", &p);
         const answer all = problem_solve(plain, &p, single, 0);
@@ -258,7 +264,7 @@ static void test_company(void **state)
 {
     (void)state;
     draw d = {.stream = 4};
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < rounds(100); ++i) {
         const problem p = problem_draw(&d, 40, 70);
         problem_try("other company", &p);
         const answer all = problem_solve(plain, &p, single, 0);
@@ -279,7 +285,7 @@ static void test_padding(void **state)
 {
     (void)state;
     draw d = {.stream = 5};
-    for (int i = 0; i < 60; ++i) {
+    for (int i = 0; i < rounds(60); ++i) {
         problem p = problem_draw(&d, 20, 40);
         if (!p.lengths)
             continue;
@@ -321,7 +327,7 @@ static void test_ways(void **state)
 {
     (void)state;
     draw d = {.stream = 6};
-    for (int i = 0; i < 80; ++i) {
+    for (int i = 0; i < rounds(80); ++i) {
         const problem p = problem_draw(&d, 40, 70);
         problem_try("ways", &p);
         const sizes s = problem_sizes(&p);
@@ -368,7 +374,7 @@ static void test_lengths_all_T(void **state)
 {
     (void)state;
     draw d = {.stream = 7};
-    for (int i = 0; i < 40; ++i) {
+    for (int i = 0; i < rounds(40); ++i) {
         problem p = problem_draw(&d, 30, 50);
         p.lengths = NULL;
         problem_try("lengths all T", &p);
@@ -424,7 +430,7 @@ static void test_pieces(void **state)
 {
     (void)state;
     draw d = {.stream = 8};
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < rounds(100); ++i) {
         problem p = problem_draw(&d, 50, 80);
         if (p.desc.bidirectional)
             continue;
@@ -599,7 +605,7 @@ static void test_no_allocation(void **state)
 {
     (void)state;
     draw d = {.stream = 11};
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < rounds(20); ++i) {
         problem p = problem_draw(&d, 20, 40);
         problem_try("allocations", &p);
         counting c = {0};
