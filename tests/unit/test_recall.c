@@ -280,6 +280,7 @@ static void test_lm(void **state)
         }
         desc.dropout = i % 2 ? 0.25 : 0;
         desc.locked = i % 4 == 3;
+        desc.dtype = i % 6 == 4 ? ELMAN_BF16 : ELMAN_F32;
         check_model(context, &c, &d, &desc);
         elman_context_destroy(&context);
         scratch_free(NULL);
