@@ -185,11 +185,12 @@ static int bench_make(bench *b, elman_context *context, const workload *w,
     b->bytes = memory.total + (w->purpose == TRAIN ? memory.weights : 0);
     b->grad_bytes = (size_t)parameters * elman_dtype_size(dtype);
     const int64_t outputs = rows * w->hidden * w->directions;
+    const int back = w->purpose == TRAIN;
     b->x = bench_draw(dtype, rows * w->input, 1);
     b->y = bench_draw(dtype, outputs, 2);
-    b->dy = bench_draw(dtype, outputs, 3);
-    b->dx = bench_draw(dtype, rows * w->input, 4);
-    b->grad = bench_draw(dtype, parameters, 5);
+    b->dy = bench_draw(dtype, back ? outputs : 1, 3);
+    b->dx = bench_draw(dtype, back ? rows * w->input : 1, 4);
+    b->grad = bench_draw(dtype, back ? parameters : 1, 5);
     if (b->x == NULL || b->y == NULL || b->dy == NULL || b->dx == NULL ||
         b->grad == NULL)
         return complain("memory ran out");

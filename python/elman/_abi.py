@@ -156,6 +156,7 @@ class TapeDesc(Struct):
         ("steps", c_int64),
         ("batch", c_int64),
         ("inference_only", c_int),
+        ("memory", c_int64),
     ]
 
 
@@ -342,6 +343,7 @@ class TrainDesc(Struct):
         ("truncation", c_int),
         ("back", c_int64),
         ("cut", c_double),
+        ("memory", c_int64),
     ]
     _defaults_ = {"cut": 0.5}
 

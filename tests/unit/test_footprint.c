@@ -194,6 +194,15 @@ static void test_trainer(void **state)
             desc.back = 70;
         if (i == 5)
             desc.truncation = ELMAN_TRUNCATION_NONE;
+        /* Within a budget, of all but weights and tokens. */
+        if (i > 3) {
+            desc.batch = 2;
+            desc.steps = 700;
+            desc.valid_fraction = 0.2;
+            desc.truncation =
+                i == 5 ? ELMAN_TRUNCATION_NONE : ELMAN_TRUNCATION_REGULAR;
+            desc.memory = 600000;
+        }
         const long long start = c.bytes;
         c.most = start;
         must(elman_trainer_create(context, &desc, text, NULL, &trainer));
@@ -213,6 +222,10 @@ static void test_trainer(void **state)
         expect_taken(m.total, c.most - start, SLACK);
         assert_true(m.total == m.weights + m.packed + m.gradient + m.optimizer +
                                    m.kept + m.tape + m.tokens);
+        if (i > 3)
+            assert_true(m.total - m.weights - m.tokens <= desc.memory);
+        if (i == 4)
+            assert_true(m.passes > 1);
         elman_trainer_destroy(&trainer);
         elman_text_close(&text);
         elman_context_destroy(&context);
