@@ -71,7 +71,9 @@ elman_status elman_lm_memory(const elman_lm *lm, const elman_tape_desc *desc,
     if (m.tape >= 0)
         m.tape = state < 0 ? -1 : m.tape + state;
     const elman_lm_state carried = {
-        .lm = lm, .batch = size.batch, .state = {&lm->net.stack, size.batch}};
+        .lm = lm,
+        .batch = size.batch,
+        .state = {.stack = &lm->net.stack, .batch = size.batch}};
     m.kept = (int64_t)(el_carried_bytes(&carried) + EL_BLOCK_EXTRA);
     if (optimizer)
         m.optimizer =

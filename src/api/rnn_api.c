@@ -355,7 +355,7 @@ elman_status elman_rnn_run(const elman_rnn *rnn, elman_tape *tape,
         .y = q.y,
         .hT = q.hT,
         .cT = q.cT,
-        .draw = {q.train, q.seed, q.draw},
+        .draw = {.train = q.train, .seed = q.seed, .draw = q.draw},
         .weights = rnn->weights};
     EL_COMPUTE(el_tape_forward(&tape->tape, &f));
     return ELMAN_OK;
