@@ -167,7 +167,7 @@ static void test_network(void **state)
 static void test_trainer(void **state)
 {
     (void)state;
-    for (int i = 0; i < 6; ++i) {
+    for (int i = 0; i < 8; ++i) {
         trying("memory of a trainer, %d", i);
         counting c = {0};
         draw d = {.stream = 2};
@@ -195,13 +195,15 @@ static void test_trainer(void **state)
         if (i == 5)
             desc.truncation = ELMAN_TRUNCATION_NONE;
         /* Within a budget, of all but weights and tokens. */
-        if (i > 3) {
+        if (i > 5) {
             desc.batch = 2;
             desc.steps = 700;
             desc.valid_fraction = 0.2;
+            desc.average = 0;
+            desc.sampling = ELMAN_SEQUENTIAL;
             desc.truncation =
-                i == 5 ? ELMAN_TRUNCATION_NONE : ELMAN_TRUNCATION_REGULAR;
-            desc.memory = 600000;
+                i == 7 ? ELMAN_TRUNCATION_NONE : ELMAN_TRUNCATION_REGULAR;
+            desc.memory = 1100000;
         }
         const long long start = c.bytes;
         c.most = start;
@@ -222,9 +224,9 @@ static void test_trainer(void **state)
         expect_taken(m.total, c.most - start, SLACK);
         assert_true(m.total == m.weights + m.packed + m.gradient + m.optimizer +
                                    m.kept + m.tape + m.tokens);
-        if (i > 3)
+        if (i > 5)
             assert_true(m.total - m.weights - m.tokens <= desc.memory);
-        if (i == 4)
+        if (i == 6)
             assert_true(m.passes > 1);
         elman_trainer_destroy(&trainer);
         elman_text_close(&text);
