@@ -88,7 +88,8 @@ typedef struct elman_allocator {
 } elman_allocator;
 
 /* A caller's own threads.  run must call task(arg, 0) ... task(arg, n - 1),
- * in any order, on any threads, and return when all have returned. */
+ * in any order, on any threads whose stacks have 256 KiB, and return when all
+ * have returned. */
 typedef struct elman_executor {
     int threads; /* how many tasks are worth making, at least 1 */
     void (*run)(void *user, int n, void (*task)(void *arg, int index),
