@@ -17,7 +17,17 @@ from ._network import views_of
 Path = Union[str, "PathLike[str]"]
 States = Union[Array, Tuple[Array, Array]]
 
-_TENSOR_TYPES = tuple(np.dtype(t) for t in ("<f4", "<f8", "<i8", "<i4", "u1"))
+_TENSOR_TYPES = {
+    _abi.DTYPES.index(name): np.dtype(kind)
+    for name, kind in (
+        ("f32", "<f4"),
+        ("f64", "<f8"),
+        ("i64", "<i8"),
+        ("i32", "<i4"),
+        ("u8", "u1"),
+        ("i8", "i1"),
+    )
+}
 
 
 _LARGEST = (1 << 31) - 1  # no token has this number, nor -1
@@ -80,8 +90,7 @@ class Network:
         desc = _abi.NetworkDesc()
         lib.elman_network_describe(handle.pointer, byref(desc))
         rnn = desc.rnn
-        # Arrays of what computes in fewer bits are of float32.
-        self.dtype = dtype_of(int(rnn.dtype == _abi.DTYPES.index("f64")))
+        self.dtype = dtype_of(rnn.dtype)
         self.cell = _abi.CELLS[rnn.cell]
         self.input_size: int = rnn.input
         self.hidden_size: int = rnn.hidden
