@@ -599,7 +599,7 @@ static elman_status networks(scene *s)
     const int32_t ids[6] = {0, 1, 2, 3, 0, 1};
     const int64_t lengths[2] = {3, 1};
     float y[36];
-    elman_network *n = NULL, *again = NULL;
+    elman_network *n = NULL, *again = NULL, *bytes = NULL;
     elman_network_tape *tape = NULL;
     elman_network_state *state = NULL;
     elman_sequences q = ELMAN_SEQUENCES;
@@ -621,6 +621,14 @@ static elman_status networks(scene *s)
         status = elman_network_save(n, "network");
     if (!status)
         status = elman_network_load(s->context, "network", &again);
+    if (!status)
+        status = elman_network_convert(n, ELMAN_INT8, &bytes);
+    if (!status)
+        status = elman_network_save(bytes, "network");
+    elman_network_destroy(&again);
+    if (!status)
+        status = elman_network_load(s->context, "network", &again);
+    elman_network_destroy(&bytes);
     elman_network_state_destroy(&state);
     elman_network_tape_destroy(&tape);
     elman_network_destroy(&again);
@@ -653,6 +661,20 @@ static elman_status c_files(scene *s)
     elman_lm_destroy(&lm);
     elman_network_destroy(&rounded);
     elman_network_destroy(&n);
+    return status;
+}
+
+/* A language model whose weights are bytes, to a file and back. */
+static elman_status bytes(scene *s)
+{
+    elman_lm *lm = NULL, *again = NULL;
+    elman_status status = elman_lm_convert(s->lm, ELMAN_INT8, &lm);
+    if (!status)
+        status = elman_lm_save(lm, "bytes");
+    if (!status)
+        status = elman_lm_load(s->context, "bytes", &again);
+    elman_lm_destroy(&again);
+    elman_lm_destroy(&lm);
     return status;
 }
 
@@ -791,6 +813,7 @@ PLAYED(look_back)
 PLAYED(go_back)
 PLAYED(networks)
 PLAYED(c_files)
+PLAYED(bytes)
 PLAYED(arrays)
 PLAYED(vocabularies)
 PLAYED(make_trainer)
@@ -836,8 +859,8 @@ int main(void)
         TEST(models),           TEST(choose),        TEST(evaluate),
         TEST(networks),         TEST(arrays),        TEST(files),
         TEST(make_trainer),     TEST(whole_epoch),   TEST(checkpoints),
-        TEST(vocabularies),     TEST(c_files),       TEST(look_back),
-        TEST(go_back),
+        TEST(vocabularies),     TEST(bytes),         TEST(c_files),
+        TEST(look_back),        TEST(go_back),
     };
     return cmocka_run_group_tests_name("alloc", tests, begin, end);
 }

@@ -221,7 +221,18 @@ typedef struct recipe {
     int updates;
 } recipe;
 
-/* A model and a checkpoint. */
+/* A model of weights of a byte. */
+static void make_bytes(const elman_lm *lm)
+{
+    elman_lm *bytes;
+    FUZZ_CHECK(!elman_lm_convert(lm, ELMAN_INT8, &bytes));
+    FUZZ_CHECK(!elman_lm_save(bytes, file_path));
+    keep_seed();
+    unlink(file_path);
+    elman_lm_destroy(&bytes);
+}
+
+/* A model, the same of weights of a byte, and a checkpoint. */
 static void make_pair(const recipe *r)
 {
     elman_train_desc desc = ELMAN_TRAIN_DESC;
@@ -241,6 +252,7 @@ static void make_pair(const recipe *r)
     FUZZ_CHECK(!elman_trainer_save(trainer, file_path));
     keep_seed();
     unlink(file_path);
+    make_bytes(elman_trainer_lm(trainer));
     FUZZ_CHECK(!elman_trainer_checkpoint(trainer, file_path, 7));
     keep_seed();
     elman_trainer_destroy(&trainer);
