@@ -18,22 +18,18 @@ const char *program_name = "elman";
 /* Where stdin was copied to; "" before that. */
 static char stdin_path[32];
 
-/* An error is one line, even where a path has a newline in its name. */
-static void put_printable(const char *text)
-{
-    for (; *text != '\0'; text++)
-        putc((unsigned char)*text < 32 || *text == 127 ? '?' : *text, stderr);
-}
-
-static void put_sentence(const char *text)
+/* A sentence as it is shown: one line, even where a path has a newline in its
+ * name, and without the name of the copy of stdin. */
+static void make_shown(char *shown, size_t room, const char *text)
 {
     const char *place = stdin_path[0] != '\0' ? strstr(text, stdin_path) : NULL;
+    const int copy = place == text;
 
-    if (place == text) {
-        put_printable("standard input");
-        text += strlen(stdin_path);
-    }
-    put_printable(text);
+    snprintf(shown, room, "%s%s", copy ? "standard input" : "",
+             text + (copy ? strlen(stdin_path) : 0));
+    for (; *shown != '\0'; shown++)
+        if ((unsigned char)*shown < 32 || *shown == 127)
+            *shown = '?';
 }
 
 /* The last sentence of a process that does not speak for itself. */
@@ -56,17 +52,20 @@ void complaints_tell(int rank)
 static void put_line(const char *command, const char *format, va_list list)
 {
     char sentence[4096];
+    char shown[sizeof sentence + 32];
+    char line[sizeof shown + 64];
 
     vsnprintf(sentence, sizeof sentence, format, list);
     if (keeping) {
         snprintf(kept, sizeof kept, "%s", sentence);
         return;
     }
-    fputs("elman: ", stderr);
-    if (command != NULL)
-        fprintf(stderr, "%s: ", command);
-    put_sentence(sentence);
-    putc('\n', stderr);
+    make_shown(shown, sizeof shown, sentence);
+    snprintf(line, sizeof line, "elman: %s%s%s\n",
+             command != NULL ? command : "", command != NULL ? ": " : "",
+             shown);
+    /* In one piece: others may be writing there, too. */
+    fwrite(line, 1, strlen(line), stderr);
 }
 
 int complain(const char *format, ...)
