@@ -4,38 +4,13 @@
 
 #include <string.h>
 
-/* A lane at work. */
-typedef struct lane {
-    el_tape *t;
-    el_recall *r;
-    int first; /* its first layer among the stack's */
-    bool reverse;
-    el_input input; /* of all steps */
-    void *edges;    /* [slots,slot] */
-    int64_t segments, chunks;
-    el_seq out;  /* where h of the last level goes on the way forward; p is NULL
-                  * if nowhere */
-    bool leaves; /* and whether it goes to the ends */
-
-    /* On the way back. */
-    const el_backward *b;
-    el_seq dy, dx;
-    bool dx_add, follows; /* a block has been gone back through before */
-} lane;
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* ---- Segments and blocks --------------------------------------------------*/
 
-/* Steps of segment q. */
-static el_span segment_at(const lane *l, int64_t q)
+el_span el_lane_segment(const el_lane *l, int64_t q)
 {
     const int64_t i = l->reverse ? l->segments - 1 - q : q;
     const int64_t K = l->r->segment;
-    return (el_span){i * K, smaller((i + 1) * K, l->t->q.longest)};
+    return (el_span){i * K, el_smaller((i + 1) * K, l->t->q.longest)};
 }
 
 /* Blocks of steps of a segment, upwards or downwards: begins with {0}, false
@@ -45,7 +20,7 @@ static bool next_block(el_span whole, bool up, el_span *at)
     const bool begins = at->to == 0;
     if (up) {
         at->from = begins ? whole.from : at->to;
-        at->to = smaller(at->from + EL_BLOCK_STEPS, whole.to);
+        at->to = el_smaller(at->from + EL_BLOCK_STEPS, whole.to);
     } else {
         at->to = begins ? whole.to : at->from;
         at->from = (at->to - 1) / EL_BLOCK_STEPS * EL_BLOCK_STEPS;
@@ -56,7 +31,7 @@ static bool next_block(el_span whole, bool up, el_span *at)
 }
 
 /* The first segment of chunk j: all chunks but the first are of one size. */
-static int64_t chunk_at(const lane *l, int64_t j)
+static int64_t chunk_at(const el_lane *l, int64_t j)
 {
     const int64_t size = l->r->slots - l->r->snaps;
     return j == 0 ? 0 : l->segments - (l->chunks - j) * size;
@@ -64,8 +39,7 @@ static int64_t chunk_at(const lane *l, int64_t j)
 
 /* ---- Edges ----------------------------------------------------------------*/
 
-/* Moves the states before the near block to or from an edge. */
-static void move_edge(lane *l, int64_t slot, bool save)
+void el_lane_move_edge(el_lane *l, int64_t slot, bool save)
 {
     const el_stack *const s = l->t->stack;
     const el_kernels *const k = s->k;
@@ -86,28 +60,17 @@ static void move_edge(lane *l, int64_t slot, bool save)
     }
 }
 
-/* h or c of level n in an edge: [B,.] by rank. */
-static const void *edge_states(const lane *l, int64_t slot, int n, bool c)
-{
-    const el_stack *const s = l->t->stack;
-    const int64_t B = l->t->q.batch;
-    const int64_t H = l->r->levels[n].near.c ? s->desc.hidden : 0;
-    return el_at(s->k, l->edges,
-                 slot * l->r->slot + n * B * (s->out + H) +
-                     (c ? B * s->out : 0));
-}
-
 /* ---- Forward --------------------------------------------------------------*/
 
-static bool drops(const lane *l, int n)
+bool el_lane_drops(const el_lane *l, int n)
 {
     return l->t->draw.train && l->t->stack->desc.dropout > 0 &&
            n < l->r->depth - 1;
 }
 
-/* x of rows that stand in the ends' order, a few at a time. */
-static void enter_rows(const lane *l, el_run run, const int64_t *at,
-                       int64_t from, void *x)
+/* A few rows at a time. */
+void el_lane_enter(const el_lane *l, el_run run, const int64_t *at,
+                   int64_t from, void *x)
 {
     const el_ends *const ends = l->r->ends;
     const int64_t I = l->t->stack->desc.input, B = l->t->q.batch;
@@ -125,11 +88,11 @@ static void enter_rows(const lane *l, el_run run, const int64_t *at,
 }
 
 /* What enters the lane in a block. */
-static el_input block_input(const lane *l, el_span at)
+static el_input block_input(const el_lane *l, el_span at)
 {
     el_input in = l->input;
     if (l->r->embeds) {
-        enter_rows(l, l->t->run, NULL, at.from, l->r->x);
+        el_lane_enter(l, l->t->run, NULL, at.from, l->r->x);
         return (el_input){.x = {.p = l->r->x, .ld = l->t->stack->desc.input}};
     }
     in.x = el_rows_from(&l->t->q, in.x, at.from);
@@ -138,16 +101,15 @@ static el_input block_input(const lane *l, el_span at)
 }
 
 /* What enters level n > 0. */
-static el_input level_input(const lane *l, int n)
+static el_input level_input(const el_lane *l, int n)
 {
     const el_level *const below = &l->r->levels[n - 1];
     return (el_input){
-        .x = {.p = drops(l, n - 1) ? below->dropped : below->near.h,
+        .x = {.p = el_lane_drops(l, n - 1) ? below->dropped : below->near.h,
               .ld = l->t->stack->out}};
 }
 
-static void drop_near(const lane *l, int n, int64_t from, const void *x,
-                      void *y)
+void el_lane_drop(const el_lane *l, int n, int64_t from, const void *x, void *y)
 {
     const el_stack *const s = l->t->stack;
     el_dropout d = el_tape_between(l->t, l->first + n);
@@ -157,7 +119,7 @@ static void drop_near(const lane *l, int n, int64_t from, const void *x,
 }
 
 /* The near block's records, from the states before it. */
-static void run_block(lane *l, el_span at)
+static void run_block(el_lane *l, el_span at)
 {
     el_tape *const t = l->t;
     t->run = el_batch_piece(&t->q, at);
@@ -166,13 +128,13 @@ static void run_block(lane *l, el_span at)
         const el_layer layer = el_tape_layer(t, l->first + n);
         const el_input in = n == 0 ? block_input(l, at) : level_input(l, n);
         el_layer_forward(&layer, t->run, &in, &v->near);
-        if (drops(l, n))
-            drop_near(l, n, at.from, v->near.h, v->dropped);
+        if (el_lane_drops(l, n))
+            el_lane_drop(l, n, at.from, v->near.h, v->dropped);
     }
 }
 
 /* The states after the near block become those before the next one. */
-static void carry_on(lane *l, el_span at)
+static void carry_on(el_lane *l, el_span at)
 {
     const el_tape *const t = l->t;
     const int64_t P = t->stack->out, H = t->stack->desc.hidden;
@@ -186,14 +148,14 @@ static void carry_on(lane *l, el_span at)
 
 /* Runs segments [q0,q1) from the states at hand; the first time around, what
  * they give goes where it belongs. */
-static void sweep(lane *l, int64_t q0, int64_t q1, bool first)
+static void sweep(el_lane *l, int64_t q0, int64_t q1, bool first)
 {
     const el_tape *const t = l->t;
     const el_record *const top = &l->r->levels[l->r->depth - 1].near;
     const el_ends *const ends = l->r->ends;
     for (int64_t q = q0; q < q1; ++q) {
         el_span at = {0};
-        while (next_block(segment_at(l, q), !l->reverse, &at)) {
+        while (next_block(el_lane_segment(l, q), !l->reverse, &at)) {
             run_block(l, at);
             if (first && l->out.p)
                 el_rows_out(&t->q, t->run, at.from, top->h, top->ldh, top->ldh,
@@ -207,23 +169,23 @@ static void sweep(lane *l, int64_t q0, int64_t q1, bool first)
 
 /* The same over a chunk, and keeps all of its edges; without its last segment
  * unless this is the first time. */
-static void sweep_chunk(lane *l, int64_t j, bool first)
+static void sweep_chunk(el_lane *l, int64_t j, bool first)
 {
     const int64_t q0 = chunk_at(l, j), q1 = chunk_at(l, j + 1);
     for (int64_t q = q0; q < q1; ++q) {
-        move_edge(l, l->r->snaps + q - q0, true);
+        el_lane_move_edge(l, l->r->snaps + q - q0, true);
         if (first || q < q1 - 1)
             sweep(l, q, q + 1, first);
     }
 }
 
 /* The way forward, with the snapshots that the way back begins with. */
-static void sweep_all(lane *l)
+static void sweep_all(el_lane *l)
 {
     int64_t j = 0, left = l->r->snaps;
     while (l->chunks - j > 1) {
         const int64_t next = j + el_revolve_split(l->chunks - j, left);
-        move_edge(l, l->r->snaps - left--, true);
+        el_lane_move_edge(l, l->r->snaps - left--, true);
         sweep(l, chunk_at(l, j), chunk_at(l, next), true);
         j = next;
     }
@@ -231,17 +193,17 @@ static void sweep_all(lane *l)
         sweep_chunk(l, j, true);
 }
 
-static lane lane_of(el_tape *t, int number)
+static el_lane lane_of(el_tape *t, int number)
 {
     el_recall *const r = t->recall;
     const el_stack *const s = t->stack;
-    lane l = {.t = t,
-              .r = r,
-              .first = r->lanes > 1 ? number : 0,
-              .input = t->input,
-              .edges = el_at(s->k, r->edges, number * r->slots * r->slot),
-              .segments = el_recall_segments(t->q.longest, r->segment),
-              .leaves = r->ends != NULL};
+    el_lane l = {.t = t,
+                 .r = r,
+                 .first = r->lanes > 1 ? number : 0,
+                 .input = t->input,
+                 .edges = el_at(s->k, r->edges, number * r->slots * r->slot),
+                 .segments = el_recall_segments(t->q.longest, r->segment),
+                 .leaves = r->ends != NULL};
     l.reverse = s->layers[l.first].reverse;
     l.chunks = el_recall_segments(l.segments, r->slots - r->snaps);
     const int below = number / s->desc.directions - 1;
@@ -280,7 +242,7 @@ static el_seq half(const el_tape *t, el_seq both, int direction)
 }
 
 /* The states at hand, to a caller. */
-static void give_states(const lane *l, const el_forward *f)
+static void give_states(const el_lane *l, const el_forward *f)
 {
     const el_tape *const t = l->t;
     const el_kernels *const k = t->stack->k;
@@ -308,7 +270,7 @@ void el_recall_forward(el_tape *t, const el_forward *f)
     const int S = s->desc.directions, L = s->desc.layers;
     r->ends = f->ends;
     for (int i = 0; i < r->lanes; ++i) {
-        lane l = lane_of(t, i);
+        el_lane l = lane_of(t, i);
         const int n = i / S;
         l.out = half(t, el_batch_rows(&t->q, f->y, s->width), i % S);
         if (r->lanes > 1 && n < L - 1)
@@ -333,176 +295,9 @@ void el_recall_forward(el_tape *t, const el_forward *f)
     t->recorded = true;
 }
 
-/* ---- Segments side by side ------------------------------------------------*/
-
-/* Who is in segments [q,q+count), and where. */
-static void gather_batch(lane *l, int64_t q, int64_t count)
-{
-    el_recall *const r = l->r;
-    const el_batch *const real = &l->t->q;
-    const el_seq *const x = &l->input.x;
-    const int64_t B = real->batch;
-    const int64_t step = x->step ? x->step : B * x->ld;
-    const int32_t *const order = el_batch_order(real);
-    for (int64_t i = 0; i < count; ++i) {
-        const el_span at = segment_at(l, q + i);
-        for (int64_t b = 0; b < B; ++b) {
-            const int64_t n = smaller(el_batch_length(real, b), at.to);
-            r->lengths[i * B + b] = n > at.from ? n - at.from : 0;
-        }
-    }
-    el_batch_set(&r->batch, r->segment, count * B, r->lengths, false);
-    r->run = el_batch_piece(&r->batch, (el_span){0, r->batch.longest});
-    for (int64_t v = 0; v < count * B; ++v) {
-        const int64_t number = r->batch.unequal ? r->batch.order[v] : v;
-        const int64_t b = number % B;
-        const int64_t from = segment_at(l, q + number / B).from;
-        r->rank[number] = (int32_t)v;
-        r->later[v] = from;
-        r->sequence[v] = order ? order[b] : (int32_t)b;
-        r->at[v] = from * step + (x->order ? x->order[b] : b) * x->ld;
-    }
-}
-
-static el_input gather_input(lane *l)
-{
-    el_recall *const r = l->r;
-    const el_input *const in = &l->input;
-    const int64_t B = l->t->q.batch;
-    el_input out = {.x = in->x};
-    if (r->embeds || in->ids)
-        for (int64_t v = 0; v < r->batch.batch; ++v)
-            r->at[v] = r->later[v] * B + r->sequence[v];
-    if (r->embeds) {
-        enter_rows(l, r->run, r->at, 0, r->far_x);
-        out.x = (el_seq){.p = r->far_x, .ld = l->t->stack->desc.input};
-    } else if (in->ids) {
-        for (int64_t i = 0; i < r->run.steps; ++i)
-            for (int64_t v = 0; v < el_active(r->run, i); ++v)
-                r->ids[el_first_row(r->run, i) + v] = in->ids[i * B + r->at[v]];
-        out.ids = r->ids;
-    } else if (in->x.p) {
-        out.x.step = in->x.step ? in->x.step : B * in->x.ld;
-        out.x.order = NULL;
-        out.x.at = r->at;
-    }
-    return out;
-}
-
-static void begin_far(lane *l, int n, int64_t slot)
-{
-    const el_recall *const r = l->r;
-    const el_stack *const s = l->t->stack;
-    const el_kernels *const k = s->k;
-    const el_record *const far = &r->levels[n].far;
-    const int64_t B = l->t->q.batch, P = s->out, H = s->desc.hidden;
-    const int64_t all = r->batch.batch;
-    for (int64_t number = 0; number < all; ++number) {
-        const int64_t row = r->rank[number] - all, b = number % B;
-        const int64_t edge = slot + number / B;
-        memcpy(el_at(k, far->h, row * P),
-               el_at(k, edge_states(l, edge, n, false), b * P),
-               (size_t)P * k->size);
-        if (far->c)
-            memcpy(el_at(k, far->c, row * H),
-                   el_at(k, edge_states(l, edge, n, true), b * H),
-                   (size_t)H * k->size);
-    }
-}
-
-/* Computes segments [q,q+count) again, whose edges begin with that slot. */
-static void run_far(lane *l, int64_t q, int64_t count, int64_t slot)
-{
-    el_recall *const r = l->r;
-    const el_stack *const s = l->t->stack;
-    gather_batch(l, q, count);
-    el_input in = gather_input(l);
-    for (int n = 0; n < r->depth; ++n) {
-        const el_record *const far = &r->levels[n].far;
-        const el_layer layer = el_tape_layer(l->t, l->first + n);
-        begin_far(l, n, slot);
-        el_layer_forward(&layer, r->run, &in, far);
-        in = (el_input){.x = {.p = far->h, .ld = s->out}};
-        if (!drops(l, n))
-            continue;
-        el_dropout d = el_tape_between(l->t, l->first + n);
-        d.order = r->sequence;
-        d.steps = r->later;
-        el_dropout_rows(s->context, s->k, &d, r->run, s->out, far->h, s->out,
-                        r->far_dropped, s->out);
-        in.x.p = r->far_dropped;
-    }
-}
-
-/* Ranks [0,count) of one step, from far to near. */
-static void copy_states(const lane *l, int n, int64_t count, int64_t near_row,
-                        int64_t far_row, const int32_t *rank)
-{
-    const el_stack *const s = l->t->stack;
-    const el_kernels *const k = s->k;
-    const el_record *const near = &l->r->levels[n].near;
-    const el_record *const far = &l->r->levels[n].far;
-    const int64_t P = s->out, H = s->desc.hidden;
-    for (int64_t b = 0; b < count; ++b) {
-        const int64_t from = far_row + rank[b], to = near_row + b;
-        memcpy(el_at(k, near->h, to * P), el_at(k, far->h, from * P),
-               (size_t)P * k->size);
-        if (near->c)
-            memcpy(el_at(k, near->c, to * H), el_at(k, far->c, from * H),
-                   (size_t)H * k->size);
-    }
-}
-
-static void copy_gates(const lane *l, int n, int64_t count, int64_t near_row,
-                       int64_t far_row, const int32_t *rank)
-{
-    const el_stack *const s = l->t->stack;
-    const el_kernels *const k = s->k;
-    const el_record *const near = &l->r->levels[n].near;
-    const el_record *const far = &l->r->levels[n].far;
-    const int64_t row = el_layer_gate_row(&s->layers[0]), H = s->desc.hidden;
-    for (int64_t b = 0; b < count; ++b) {
-        const int64_t from = far_row + rank[b], to = near_row + b;
-        if (near->gates)
-            memcpy(el_at(k, near->gates, to * row),
-                   el_at(k, far->gates, from * row), (size_t)row * k->size);
-        if (near->m)
-            memcpy(el_at(k, near->m, to * H), el_at(k, far->m, from * H),
-                   (size_t)H * k->size);
-    }
-}
-
-/* A block of segment i among those side by side becomes the near one. */
-static void fetch_block(lane *l, int64_t i, el_span whole, el_span at,
-                        int64_t slot)
-{
-    el_tape *const t = l->t;
-    const el_recall *const r = l->r;
-    const int64_t B = t->q.batch;
-    const int32_t *const rank = r->rank + i * B;
-    /* The step whose states lie before the block, if it is in the segment. */
-    const int64_t before = l->reverse ? at.to : at.from - 1;
-    t->run = el_batch_piece(&t->q, at);
-    move_edge(l, slot + i, false);
-    for (int n = 0; n < r->depth; ++n) {
-        if (before >= whole.from && before < whole.to)
-            copy_states(l, n, el_batch_alive(&t->q, before), -B,
-                        el_first_row(r->run, before - whole.from), rank);
-        for (int64_t step = at.from; step < at.to; ++step) {
-            const int64_t alive = el_active(t->run, step - at.from);
-            const int64_t near = el_first_row(t->run, step - at.from);
-            const int64_t far = el_first_row(r->run, step - whole.from);
-            copy_states(l, n, alive, near, far, rank);
-            copy_gates(l, n, alive, near, far, rank);
-        }
-        if (drops(l, n))
-            drop_near(l, n, at.from, r->levels[n].near.h, r->levels[n].dropped);
-    }
-}
-
 /* ---- Back -----------------------------------------------------------------*/
 
-static el_layer_back level_back(const lane *l, int n, el_span at)
+static el_layer_back level_back(const el_lane *l, int n, el_span at)
 {
     const el_tape *const t = l->t;
     const el_stack *const s = t->stack;
@@ -531,7 +326,7 @@ static el_layer_back level_back(const lane *l, int n, el_span at)
 }
 
 /* Back through the near block, all levels of it. */
-static void back_block(lane *l, el_span at)
+static void back_block(el_lane *l, el_span at)
 {
     const el_tape *const t = l->t;
     const el_recall *const r = l->r;
@@ -554,8 +349,8 @@ static void back_block(lane *l, el_span at)
             back.dx = el_rows_from(&t->q, l->dx, at.from);
         back.dx_add = n == 0 && l->dx_add;
         el_layer_backward(&layer, t->run, &in, &r->levels[n].near, &back);
-        if (n > 0 && drops(l, n - 1))
-            drop_near(l, n - 1, at.from, r->between, r->between);
+        if (n > 0 && el_lane_drops(l, n - 1))
+            el_lane_drop(l, n - 1, at.from, r->between, r->between);
         dy = back.dx;
     }
     if (r->embeds)
@@ -564,23 +359,23 @@ static void back_block(lane *l, el_span at)
 }
 
 /* Back through chunk j, whose edges are all there. */
-static void back_chunk(lane *l, int64_t j)
+static void back_chunk(el_lane *l, int64_t j)
 {
     const el_recall *const r = l->r;
     const int64_t q0 = chunk_at(l, j);
     for (int64_t q = chunk_at(l, j + 1); q > q0;) {
-        const int64_t count = smaller(r->side > 0 ? r->side : 1, q - q0);
+        const int64_t count = el_smaller(r->side > 0 ? r->side : 1, q - q0);
         const int64_t slot = r->snaps + q - count - q0;
         if (r->side > 0)
-            run_far(l, q - count, count, slot);
+            el_side_run(l, q - count, count, slot);
         for (int64_t i = count - 1; i >= 0; --i) {
-            const el_span whole = segment_at(l, q - count + i);
+            const el_span whole = el_lane_segment(l, q - count + i);
             el_span at = {0};
             while (next_block(whole, l->reverse, &at)) {
                 if (r->side > 0) {
-                    fetch_block(l, i, whole, at, slot);
+                    el_side_fetch(l, i, whole, at, slot);
                 } else {
-                    move_edge(l, slot, false);
+                    el_lane_move_edge(l, slot, false);
                     run_block(l, at);
                 }
                 back_block(l, at);
@@ -593,18 +388,18 @@ static void back_chunk(lane *l, int64_t j)
 /* Back through chunks [a,b).  The state before a is in a snapshot, and there is
  * room for snaps of them from that one on; what a first pass has left is still
  * there where it is fresh. */
-static void back_chunks(lane *l, int64_t a, int64_t b, int64_t snap,
+static void back_chunks(el_lane *l, int64_t a, int64_t b, int64_t snap,
                         int64_t snaps, bool fresh)
 {
     for (; b - a > 1; fresh = false) {
         const int64_t middle = a + el_revolve_split(b - a, snaps);
         if (!fresh) {
-            move_edge(l, snap, false);
+            el_lane_move_edge(l, snap, false);
             sweep(l, chunk_at(l, a), chunk_at(l, middle), false);
         }
         if (snaps > 1) {
             if (!fresh)
-                move_edge(l, snap + 1, true);
+                el_lane_move_edge(l, snap + 1, true);
             back_chunks(l, middle, b, snap + 1, snaps - 1, fresh);
         } else {
             if (!fresh)
@@ -614,14 +409,14 @@ static void back_chunks(lane *l, int64_t a, int64_t b, int64_t snap,
         b = middle;
     }
     if (!fresh) {
-        move_edge(l, snap, false);
+        el_lane_move_edge(l, snap, false);
         sweep_chunk(l, a, false);
     }
     back_chunk(l, a);
 }
 
 /* Without a step, what arrives on the final states goes to the first ones. */
-static void back_nothing(lane *l)
+static void back_nothing(el_lane *l)
 {
     const el_run none = {0, l->t->q.batch, NULL};
     l->t->run = none;
@@ -633,7 +428,7 @@ static void back_nothing(lane *l)
     }
 }
 
-static void back_lane(lane *l)
+static void back_lane(el_lane *l)
 {
     const bool aside = l->t->draw.train && l->t->rec && l->b->grad;
     for (int n = 0; aside && n < l->r->depth; ++n)
@@ -663,7 +458,7 @@ void el_recall_backward(el_tape *t, const el_backward *b)
         const el_seq dx = inner ? wide_rows(t, below, 0)
                                 : el_batch_rows(&t->q, b->dx, s->desc.input);
         for (int i = 0; i < (r->lanes > 1 ? S : 1); ++i) {
-            lane l = lane_of(t, r->lanes > 1 ? n * S + i : 0);
+            el_lane l = lane_of(t, r->lanes > 1 ? n * S + i : 0);
             l.b = b;
             l.dy = half(t, dy, i);
             l.dx = dx;

@@ -61,7 +61,55 @@ typedef struct el_recall {
     bool fresh; /* no edge has been given up since */
 } el_recall;
 
-/* In recall_plan.c: what to keep. */
-int64_t el_recall_segments(int64_t steps, int64_t segment);
+/* Segments of so many steps. */
+static inline int64_t el_recall_segments(int64_t steps, int64_t segment)
+{
+    return (steps + segment - 1) / segment;
+}
+
+static inline int64_t el_smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A lane at work. */
+typedef struct el_lane {
+    el_tape *t;
+    el_recall *r;
+    int first; /* its first layer among the stack's */
+    bool reverse;
+    el_input input; /* of all steps */
+    void *edges;    /* [slots,slot] */
+    int64_t segments, chunks;
+    el_seq out;  /* where h of the last level goes on the way forward; p is NULL
+                  * if nowhere */
+    bool leaves; /* and whether it goes to the ends */
+
+    /* On the way back. */
+    const el_backward *b;
+    el_seq dy, dx;
+    bool dx_add, follows; /* a block has been gone back through before */
+} el_lane;
+
+/* Steps of segment q. */
+el_span el_lane_segment(const el_lane *lane, int64_t q);
+/* Moves the states before the near block to or from an edge. */
+void el_lane_move_edge(el_lane *lane, int64_t slot, bool save);
+/* Whether what level n gives is dropped from, and y = x with its masks, rows of
+ * the near block, which begins with step `from`. */
+bool el_lane_drops(const el_lane *lane, int n);
+void el_lane_drop(const el_lane *lane, int n, int64_t from, const void *x,
+                  void *y);
+/* x of a run whose first step is `from`, from the ends; `at` is the row of each
+ * rank at step 0, NULL: its rank. */
+void el_lane_enter(const el_lane *lane, el_run run, const int64_t *at,
+                   int64_t from, void *x);
+
+/* Computes segments [q,q+count) again, whose edges begin with that slot. */
+void el_side_run(el_lane *lane, int64_t q, int64_t count, int64_t slot);
+/* Block `at` of segment i among those, whose steps are `whole`, becomes the
+ * near one. */
+void el_side_fetch(el_lane *lane, int64_t i, el_span whole, el_span at,
+                   int64_t slot);
 
 #endif

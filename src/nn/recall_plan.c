@@ -15,11 +15,6 @@ static double row_cost(int64_t n)
 /* More snapshots than that save nothing worth counting. */
 enum { SNAPS_MOST = 64 };
 
-int64_t el_recall_segments(int64_t steps, int64_t segment)
-{
-    return (steps + segment - 1) / segment;
-}
-
 /* ---- Memory ---------------------------------------------------------------*/
 
 static void want_record(el_plan *p, const el_stack *s, el_record *r,
