@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # long.sh - the exact gradient through sequences of 1,000 to 1,000,000 steps,
-# with everything kept and within a budget: time, memory and the gradients'
-# checksums, as a table and a plot.
+# with everything kept and within a budget: time of the processor, memory and the
+# gradients' checksums, as a table and a plot.
 #
 #   bench/long.sh [TABLE.tsv PLOT.svg]
 #
@@ -20,11 +20,12 @@ table=${1:-$source/build/long.tsv}
 plot=${2:-$source/build/long.svg}
 mkdir -p "$(dirname "$table")" "$(dirname "$plot")"
 
-# run STEPS MEMORY: us a step, MiB beyond weights and text, passes, checksum.
+# run STEPS MEMORY: processor us a step, MiB beyond weights and text, passes,
+# checksum.
 run() {
     "$ELMAN" bench --workload long --steps "$1" --memory "$2" --tsv \
         --threads "$THREADS" | awk -F'\t' '$1 == "long" {
-            printf "%.1f\t%.1f\t%.1f\t%s\n", $8, $9, $11, $12 }'
+            printf "%.1f\t%.1f\t%.1f\t%s\n", $9, $10, $12, $13 }'
 }
 
 printf 'steps\tus a step, all kept\tMiB\tus a step, in %s\tMiB\tpasses\tratio\tgradient\n' \
@@ -69,7 +70,7 @@ awk -F'\t' -v memory="$MEMORY" '
         text(left + wide / 2, top - 12, "middle", title)
         for (e = x0; e <= x1; e++) {
             line(x_at(10 ^ e), top, x_at(10 ^ e), top + high, "#ddd")
-            text(x_at(10 ^ e), top + high + 18, "middle", 10 ^ e == 1e6 ? "1,000,000" : 10 ^ e)
+            text(x_at(10 ^ e), top + high + 18, "middle", names[e])
         }
         for (e = y0; e <= y1; e++) {
             line(left, y_at(10 ^ e), left + wide, y_at(10 ^ e), "#ddd")
@@ -90,6 +91,7 @@ awk -F'\t' -v memory="$MEMORY" '
         print "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 360\" font-family=\"sans-serif\" font-size=\"12\">"
         print "<rect width=\"860\" height=\"360\" fill=\"#fff\"/>"
         wide = 340; high = 240; top = 50; x0 = 3; x1 = 6
+        split("10 100 1,000 10,000 100,000 1,000,000", names, " ")
         left = 60; y0 = -1; y1 = 3
         panel("seconds", kept_s, s)
         left = 490; y0 = 1; y1 = 4
