@@ -380,6 +380,13 @@ static void check_row(const float *row, ptrdiff_t count)
     float again[64];
     const float scale = el_int8_scale(row, count);
     assert_true(scale == scale && scale >= 0);
+    /* The largest over 127, rounded up, but where the ends of the range are. */
+    double most = 0;
+    for (ptrdiff_t k = 0; k < count; ++k)
+        most = fmax(most, fabs((double)row[k]));
+    if (scale > FLT_MIN && most < 0.99 * (double)FLT_MAX)
+        assert_true(127 * (double)scale >= most &&
+                    127 * (double)scale <= most * (1 + 0x1p-15));
     for (ptrdiff_t k = 0; k < count; ++k) {
         const int q = el_int8(row[k], scale);
         const double exact = q * (double)scale;
