@@ -115,6 +115,20 @@ void el_trainer_free(elman_trainer *t)
     el_free(c, t);
 }
 
+/* Whole rows do not ask for all their memory at once, where nothing is said:
+ * the least of 64 MB, 128 MB, ... with which every step is computed again only
+ * once.  0: all of it, then.  No bit depends on it. */
+static int64_t memory_of_rows(const elman_lm *lm, el_tape_size size)
+{
+    for (int64_t tape = (int64_t)1 << 26; tape < (int64_t)1 << 50; tape *= 2) {
+        el_tape_cost cost;
+        size.memory = size.besides + tape;
+        if (!el_lm_tape_costs(lm, &size, &cost) && cost.passes <= 2)
+            return size.memory;
+    }
+    return 0;
+}
+
 el_tape_size el_trainer_tape(const elman_trainer *t)
 {
     const elman_lm *const lm = t->lm;
@@ -140,11 +154,12 @@ el_tape_size el_trainer_tape(const elman_trainer *t)
         size.besides += el_lm_state_bytes(lm, d->batch);
     if (t->state && d->shards > 1)
         size.besides += el_lm_state_bytes(lm, shards->rows);
-    /* States between the chunks of a row, and what goes back over a border; of
-     * random segments, whose length is drawn, those of one that is not long. */
+    /* States between the pieces of a segment, and what goes back over a border;
+     * its length is drawn, and these are of one that is not long. */
     if (t->truncation.on)
-        size.besides +=
-            (t->truncation.steps / t->truncation.hold + 9) * carried;
+        size.besides += 10 * carried;
+    if (d->truncation == ELMAN_TRUNCATION_NONE && d->memory == 0)
+        size.memory = memory_of_rows(lm, size);
     return size;
 }
 
@@ -392,7 +407,7 @@ elman_status el_trainer_note(elman_trainer *t)
     el_buffer_format(&json, ", \"epoch_updates\": %lld",
                      (long long)el_truncation_epoch_updates(t));
     el_buffer_format(&json, ", \"batch\": %lld, \"steps\": %lld",
-                     (long long)d->batch, (long long)d->steps);
+                     (long long)d->batch, (long long)t->truncation.steps);
     el_buffer_format(&json, ", \"sampling\": \"%s\", \"loss\": \"%s\"",
                      d->sampling == ELMAN_RANDOM ? "random" : "sequential",
                      d->loss == ELMAN_SUM ? "sum" : "mean");

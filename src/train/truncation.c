@@ -23,15 +23,7 @@ static int64_t steps_back(const elman_trainer *t)
 
 /* ---- The plan -------------------------------------------------------------*/
 
-/* Chunks of a whole row: about as many as a chunk has steps, in blocks of the
- * 64 steps that weight gradients are sums over. */
-static int64_t chunk_of(int64_t steps)
-{
-    const int64_t root = (int64_t)sqrt((double)steps);
-    return (root + 63) / 64 * 64;
-}
-
-elman_status el_truncation_plan(elman_trainer *t, int64_t tokens)
+void el_truncation_plan(elman_trainer *t, int64_t tokens)
 {
     el_truncation *const c = &t->truncation;
     c->steps = c->hold = t->desc.steps;
@@ -42,10 +34,8 @@ elman_status el_truncation_plan(elman_trainer *t, int64_t tokens)
         c->on = c->hold > c->steps;
     } else if (!is_random(t)) {
         c->steps = (tokens - 1) / t->desc.batch;
-        c->steps = c->steps > 0 ? c->steps : 1;
-        c->hold = chunk_of(c->steps);
+        c->hold = c->steps = c->steps > 0 ? c->steps : 1;
     }
-    return ELMAN_OK;
 }
 
 /* ---- Which pieces an update is about --------------------------------------*/
@@ -179,11 +169,11 @@ static elman_status make_rooms(elman_trainer *t, int64_t steps)
     const elman_context *const c = t->context;
     const el_shards *const s = &t->shards;
     el_truncation *const n = &t->truncation;
-    const int64_t chunks = (steps + n->hold - 1) / n->hold;
+    const int64_t pieces = (steps + n->hold - 1) / n->hold;
     elman_status status = make_room(c, &n->ids, &n->room, steps + 1,
                                     s->count * s->rows, sizeof *n->ids);
     if (!status)
-        status = make_room(c, &n->states, &n->most, chunks + 2,
+        status = make_room(c, &n->states, &n->most, pieces + 2,
                            (int64_t)n->state_size, 1);
     return status;
 }
@@ -207,11 +197,13 @@ elman_status el_truncation_create(elman_trainer *t)
             return ELMAN_ENOMEM;
         return make_rooms(t, n->hold);
     }
+    if (!is_random(t))
+        return make_rooms(t, n->steps);
     if (!(n->dh =
               el_alloc_array(c, s->rows * stack->count * stack->out, size)) ||
         (cells > 0 && !(n->dc = el_alloc_array(c, cells, size))))
         return ELMAN_ENOMEM;
-    return make_rooms(t, is_random(t) ? 4 * n->steps : n->steps);
+    return make_rooms(t, 4 * n->steps);
 }
 
 void el_truncation_free(elman_trainer *t)
@@ -339,16 +331,16 @@ static void multiply(const el_kernels *k, void *x, int64_t count, double by)
             ((float *)x)[i] *= (float)by;
 }
 
-/* One chunk forward. */
-static double run_chunk(elman_trainer *t, int64_t own, elman_lm_batch *batch,
-                        elman_lm_state *state, int64_t chunk)
+/* One piece of a segment forward; without truncation that is the row. */
+static double run_piece(elman_trainer *t, int64_t own, elman_lm_batch *batch,
+                        elman_lm_state *state, int64_t piece)
 {
     const el_truncation *const n = &t->truncation;
-    const int64_t at = chunk * n->hold, left = n->read - at;
+    const int64_t at = piece * n->hold;
     double nats;
     batch->ids = ids_of(t, own) + at * batch->batch;
     batch->targets = batch->ids + batch->batch;
-    batch->steps = left < n->hold ? left : n->hold;
+    batch->steps = n->hold;
     batch->first_step = at;
     el_lm_forward(t->lm, t->shards.tape, batch, state, &nats, NULL);
     return nats;
@@ -359,21 +351,21 @@ static double run_segment(elman_trainer *t, int64_t own, elman_lm_batch batch,
 {
     const el_truncation *const n = &t->truncation;
     const el_kernels *const k = t->lm->net.k;
-    const int64_t chunks = (n->read + n->hold - 1) / n->hold;
-    const double weight = is_random(t) ? 1 / (1 - t->desc.cut) : 1;
+    const int64_t pieces = n->read / n->hold;
+    const double weight = 1 / (1 - t->desc.cut);
     const int64_t h = el_lm_state_h_count(state);
     const int64_t cells = el_lm_state_c_count(state);
     double nats = 0;
-    for (int64_t i = 0; i < chunks; ++i) {
+    for (int64_t i = 0; i < pieces; ++i) {
         keep_state(t, state, i);
-        nats += run_chunk(t, own, &batch, state, i);
+        nats += run_piece(t, own, &batch, state, i);
     }
-    keep_state(t, state, chunks);
+    keep_state(t, state, pieces);
     el_lm_flow flow = {.dh0 = n->dh, .dc0 = n->dc};
-    for (int64_t i = chunks - 1; i >= 0; --i) {
-        if (i < chunks - 1) {
+    for (int64_t i = pieces - 1; i >= 0; --i) {
+        if (i < pieces - 1) {
             put_state(t, state, i);
-            run_chunk(t, own, &batch, state, i);
+            run_piece(t, own, &batch, state, i);
             multiply(k, n->dh, h, weight);
             multiply(k, n->dc, cells, weight);
             flow.dhT = n->dh;
@@ -381,7 +373,7 @@ static double run_segment(elman_trainer *t, int64_t own, elman_lm_batch batch,
         }
         el_lm_backward_through(t->lm, t->shards.tape, &flow, grad);
     }
-    put_state(t, state, chunks);
+    put_state(t, state, pieces);
     return nats;
 }
 

@@ -16,12 +16,10 @@
  *               g_t = dl_t/ds_t + X_t / (1 - c) (ds_{t+1}/ds_t)' g_{t+1},
  *             X_t = 0 with probability c and else 1, so that the expectation of
  *             g_t is the whole gradient dL/ds_t.
- *   none      one update an epoch, of whole rows.
- *
- * In the last two a segment is run forward once, a chunk of steps at a time, of
- * which the states between chunks are kept; then each chunk is run again and
- * gone back through, from the last one.  Memory beyond the tape of one chunk
- * is those states, and the segment's tokens. */
+ *             A segment is run forward once, and the states between its pieces
+ *             are kept; then each piece is run again and gone back through,
+ * from the last one, so that the tape is that of one piece. none      one
+ * update an epoch, of whole rows, on a tape with a budget. */
 #ifndef EL_TRUNCATION_H
 #define EL_TRUNCATION_H
 
@@ -50,7 +48,7 @@ typedef struct el_truncation {
 } el_truncation;
 
 /* Before the pieces are planned: a row's steps are those of the text. */
-elman_status el_truncation_plan(elman_trainer *t, int64_t tokens);
+void el_truncation_plan(elman_trainer *t, int64_t tokens);
 /* Updates of so many epochs, or `most` if there are more. */
 elman_status el_truncation_updates(elman_trainer *t, int64_t epochs,
                                    int64_t most, int64_t *updates);
