@@ -32,6 +32,7 @@ from ._library import (
     Error,
     Handle,
     MismatchError,
+    NonfiniteError,
     check,
     choice,
     create,
@@ -474,6 +475,9 @@ class _Training:
                     self.checkpoint(checkpoint)
                 if callback is not None and callback(report) is False:
                     break
+        except NonfiniteError:
+            self.checkpoint(checkpoint)  # of what stood before the update
+            raise
         except Error:
             raise
         except BaseException:

@@ -218,6 +218,24 @@ class LanguageModel(unittest.TestCase):
             with self.assertRaises(elman.MismatchError, msg=str(wrong)):
                 elman.LanguageModel.train("book.txt", resume="kept", **wrong)
 
+    def test_what_is_not_finite(self):
+        # Two updates at a rate that no float32 can hold, and then good ones.
+        wild = whole({
+            "optimizer": "sgd", "lr": 1e39, "schedule": "step", "every": 2,
+            "gamma": 1e-39, "updates": 6, "epochs": None,
+        })
+        with self.assertRaisesRegex(elman.NonfiniteError, "update 1: "):
+            elman.LanguageModel.train("book.txt", **wild)
+        reports = []
+        elman.LanguageModel.train(
+            "book.txt", on_nonfinite="skip", callback=reports.append, **wild
+        )
+        self.assertEqual(
+            [r.skipped for r in reports], [True] * 2 + [False] * 4
+        )
+        self.assertTrue(reports[0].nonfinite.startswith("rnn."))
+        self.assertIsNone(reports[2].nonfinite)
+
     def test_what_it_knows(self):
         model = self.model
         self.assertEqual(
