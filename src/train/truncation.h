@@ -17,9 +17,9 @@
  *             X_t = 0 with probability c and else 1, so that the expectation of
  *             g_t is the whole gradient dL/ds_t.
  *             A segment is run forward once, and the states between its pieces
- *             are kept; then each piece is run again and gone back through,
- * from the last one, so that the tape is that of one piece. none      one
- * update an epoch, of whole rows, on a tape with a budget. */
+ *             are kept; then each piece is run again and gone back through, the
+ *             last one first, so that the tape is that of one piece.
+ *   none      one update an epoch, of whole rows, on a tape with a budget. */
 #ifndef EL_TRUNCATION_H
 #define EL_TRUNCATION_H
 
