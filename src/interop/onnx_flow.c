@@ -137,11 +137,13 @@ bool el_onnx_flow_transpose(el_onnx_flow *f, const int64_t *perm)
     return true;
 }
 
-/* An axis of an input that happens to be 1 stays. */
+/* Axes of inputs that are always 1 go with their dimension. */
 bool el_onnx_flow_squeeze(el_onnx_flow *f, int d)
 {
-    if (!el_onnx_flow_is_empty(f, d))
-        return false;
+    for (int i = begin_of(f, d); i < f->ends[d]; ++i)
+        if (f->axes[i].size != 1)
+            return false;
+    el_onnx_flow_set(f, d, EL_ONNX_NO_AXIS, 1);
     memmove(f->ends + d, f->ends + d + 1,
             (size_t)(f->rank - d - 1) * sizeof *f->ends);
     --f->rank;

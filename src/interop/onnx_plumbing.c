@@ -9,6 +9,7 @@ enum {
     DOUBLE = EL_ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE,
     INT64 = EL_ONNX__TENSOR_PROTO__DATA_TYPE__INT64,
     INT32 = EL_ONNX__TENSOR_PROTO__DATA_TYPE__INT32,
+    BOOL = EL_ONNX__TENSOR_PROTO__DATA_TYPE__BOOL,
 };
 
 bool el_onnx_is_shapeless(const el_onnx_value *v)
@@ -116,30 +117,52 @@ elman_status el_onnx_do_dropout(el_onnx_walk *w, const ElOnnx__NodeProto *node)
     return ELMAN_OK;
 }
 
+/* One-hot tokens may be integers that become real numbers. */
+static bool is_one_hot(const el_onnx_walk *w, const el_onnx_value *v)
+{
+    return v->kind == EL_ONNX_FLOW &&
+           w->stages[v->source].work == EL_ONNX_ONE_HOT;
+}
+
+static bool may_cast(const el_onnx_walk *w, const el_onnx_value *v, int to)
+{
+    const bool integer = to == INT64 || to == INT32;
+    const bool real = to == FLOAT || to == DOUBLE;
+    if (v->kind == EL_ONNX_CONSTANT)
+        return v->constant.type == to ||
+               (integer && el_onnx_is_integer(&v->constant));
+    if (v->kind == EL_ONNX_SIZES)
+        return integer;
+    if (v->kind == EL_ONNX_STATE || v->kind == EL_ONNX_ZEROS)
+        return real;
+    if (is_one_hot(w, v))
+        return real || integer;
+    return v->type == to || (integer && (v->type == INT64 || v->type == INT32));
+}
+
 elman_status el_onnx_do_cast(el_onnx_walk *w, const ElOnnx__NodeProto *node)
 {
     const el_onnx_value *const v = el_onnx_input(w, node, 0);
     const int64_t said = el_onnx_int(node, "to", 0);
     const int to =
         el_onnx_type_here(said > 0 && said < 1 << 16 ? (int)said : 0);
-    const bool integer = to == INT64 || to == INT32;
-    bool may = false;
-    if (v->kind == EL_ONNX_CONSTANT)
-        may = v->constant.type == to ||
-              (integer && el_onnx_is_integer(&v->constant));
-    else if (v->kind == EL_ONNX_SIZES)
-        may = integer;
-    else if (v->kind == EL_ONNX_STATE || v->kind == EL_ONNX_ZEROS)
-        may = to == FLOAT || to == DOUBLE;
-    else
-        may = v->type == to ||
-              (integer && (v->type == INT64 || v->type == INT32));
-    if (may && v->kind == EL_ONNX_STATE && v->type != to)
-        return el_onnx_cannot(w, node);
-    if (!may)
+    el_onnx_size size[EL_ONNX_SIZES_MOST];
+    int count;
+    /* A truth stays one; a size would be one of another kind. */
+    if (to == BOOL && el_onnx_sizes(v, size, &count) &&
+        (count == -1 || count == 1) && size[0].id == EL_ONNX_NO_AXIS &&
+        (size[0].unknown || (size[0].value | 1) == 1)) {
+        el_onnx_pass(w, node);
+        return ELMAN_OK;
+    }
+    if (!may_cast(w, v, to))
         return el_onnx_refuse(node, "%.100s would become of another type, %s",
                               v->name, el_onnx_type_name(to));
-    el_onnx_pass(w, node);
+    if (v->kind == EL_ONNX_STATE && v->type != to)
+        return el_onnx_cannot(w, node);
+    el_onnx_value *const out = el_onnx_pass(w, node);
+    if (is_one_hot(w, v))
+        out->type = to;
     return ELMAN_OK;
 }
 
@@ -245,7 +268,8 @@ elman_status el_onnx_do_squeeze(el_onnx_walk *w, const ElOnnx__NodeProto *node)
         s = all_ones(node, v, &axes);
     for (int d = el_onnx_rank_of(v) - 1; !s && d >= 0; --d)
         if ((axes >> d & 1) && !squeeze_one(out, d))
-            s = el_onnx_refuse(node, "axis %d of %.100s is not 1", d, v->name);
+            s = el_onnx_refuse(node, "axis %d of %.100s is not known to be 1",
+                               d, v->name);
     return s;
 }
 

@@ -178,6 +178,16 @@ static elman_status check_starts(const chain *c)
 
 /* ---- Outputs --------------------------------------------------------------*/
 
+/* Whether an axis that layers run over is none, or always 1, so that an output
+ * need not have it. */
+static bool is_single(const el_onnx_walk *w, int id)
+{
+    const size_t before = w->graph->n_initializer;
+    return id < 0 || w->values[before + (size_t)(id / EL_ONNX_RANK)]
+                             .flow.axes[id % EL_ONNX_RANK]
+                             .size == 1;
+}
+
 /* Steps, where all are given, sequences and features, each a dimension of its
  * own, the features last; dimensions of 1 do not count. */
 static bool is_laid_out(const el_onnx_walk *w, const el_onnx_value *v)
@@ -186,21 +196,23 @@ static bool is_laid_out(const el_onnx_walk *w, const el_onnx_value *v)
     const el_onnx_stage *const last = &w->stages[v->source];
     const int directions = last->work == EL_ONNX_LAYER ? last->directions : 1;
     const int64_t wide = last->width / directions;
-    int axes = 0, features = 0;
+    int features = 0;
+    bool steps = v->steps != ELMAN_DECODE_ALL || is_single(w, w->time);
+    bool sequences = is_single(w, w->batch);
     for (int d = 0; d < flow->rank; ++d) {
         const el_onnx_axis *const axis = el_onnx_flow_axis(flow, d);
         if (el_onnx_flow_is_empty(flow, d))
             continue;
-        if (axis && axis->id >= 0 && features == 0 &&
-            (axis->id == w->time || axis->id == w->batch))
-            ++axes;
+        if (axis && axis->id >= 0 && features == 0 && axis->id == w->time)
+            steps = true;
+        else if (axis && axis->id >= 0 && features == 0 && axis->id == w->batch)
+            sequences = true;
         else if (el_onnx_flow_is_features(flow, d, directions, wide))
             ++features;
         else
             return false;
     }
-    const bool steps = w->time >= 0 && v->steps == ELMAN_DECODE_ALL;
-    return axes == steps + (w->batch >= 0) && features == (last->width != 1);
+    return steps && sequences && features == (last->width != 1);
 }
 
 /* The network's output; NULL where it is none but a final state. */

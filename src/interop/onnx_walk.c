@@ -82,8 +82,10 @@ el_onnx_value *el_onnx_output(const el_onnx_walk *w,
 void el_onnx_become(el_onnx_value *value, const el_onnx_value *other)
 {
     const char *const name = value->name;
+    const bool inner = value->inner;
     *value = *other;
     value->name = name;
+    value->inner = inner;
 }
 
 bool el_onnx_sizes(const el_onnx_value *value, el_onnx_size *out, int *count)
@@ -200,6 +202,7 @@ static const struct operator_row {
      "value value_int value_ints value_float value_floats"},
     {"ConstantOfShape", el_onnx_do_fill, 1, 1, 1, "value"},
     {"Dropout", el_onnx_do_dropout, 1, 3, 2, "ratio seed"},
+    {"Equal", el_onnx_do_equal, 2, 2, 1, ""},
     {"Expand", el_onnx_do_expand, 2, 2, 1, ""},
     {"GRU", el_onnx_do_recurrent, 3, 6, 2,
      "activations activation_alpha activation_beta direction hidden_size "
@@ -207,10 +210,12 @@ static const struct operator_row {
     {"Gather", el_onnx_do_gather, 2, 2, 1, "axis"},
     {"Gemm", el_onnx_do_gemm, 2, 3, 1, "alpha beta transA transB"},
     {"Identity", el_onnx_do_identity, 1, 1, 1, ""},
+    {"If", el_onnx_do_if, 1, 1, VALUES_MOST, "then_branch else_branch"},
     {"LSTM", el_onnx_do_recurrent, 3, 8, 3,
      "activations activation_alpha activation_beta direction hidden_size "
      "input_forget layout clip"},
     {"MatMul", el_onnx_do_matmul, 2, 2, 1, ""},
+    {"Not", el_onnx_do_not, 1, 1, 1, ""},
     {"OneHot", el_onnx_do_one_hot, 3, 3, 1, "axis"},
     {"RNN", el_onnx_do_recurrent, 3, 6, 2,
      "activations activation_alpha activation_beta direction hidden_size "
@@ -276,7 +281,7 @@ static elman_status check_node(const struct operator_row *row,
         return el_onnx_refuse(node, "it has %zu outputs (1 to %d)",
                               node->n_output, row->outputs_most);
     if (row->run != el_onnx_do_recurrent && row->run != el_onnx_do_scan &&
-        !is_given(node->output[0]))
+        row->run != el_onnx_do_if && !is_given(node->output[0]))
         return el_onnx_refuse(node, "its output has no name");
     return ELMAN_OK;
 }
@@ -309,13 +314,36 @@ static elman_status check_inputs(const el_onnx_walk *w,
     return ELMAN_OK;
 }
 
+/* Branches may use a name again that is not in use. */
+static elman_status check_outputs(const el_onnx_walk *w,
+                                  const ElOnnx__NodeProto *node)
+{
+    for (size_t i = 0; i < node->n_output; ++i) {
+        const el_onnx_value *const out = el_onnx_output(w, node, (int)i);
+        if (out && out->kind != EL_ONNX_NOTHING)
+            return el_onnx_refuse(node, "its output %.100s is there already",
+                                  out->name);
+    }
+    return ELMAN_OK;
+}
+
 static elman_status run_node(el_onnx_walk *w, const ElOnnx__NodeProto *node)
 {
     const struct operator_row *const row = find_operator(node->op_type);
     elman_status s = check_node(row, node);
     if (!s)
         s = check_inputs(w, row, node);
+    if (!s)
+        s = check_outputs(w, node);
     return s ? s : row->run(w, node);
+}
+
+static elman_status run_nodes(el_onnx_walk *w, const ElOnnx__GraphProto *g)
+{
+    elman_status s = ELMAN_OK;
+    for (size_t i = 0; !s && i < g->n_node; ++i)
+        s = run_node(w, g->node[i]);
+    return s;
 }
 
 /* ---- The graph ------------------------------------------------------------*/
@@ -348,17 +376,35 @@ static elman_status add_value(el_onnx_walk *w, const char *name,
                           : el_fail(ELMAN_EFORMAT, "a tensor has no name");
 }
 
+static elman_status take_constant(el_onnx_walk *w,
+                                  const ElOnnx__TensorProto *proto,
+                                  el_onnx_value *v)
+{
+    v->kind = EL_ONNX_CONSTANT;
+    const elman_status s = el_onnx_constant_of(&w->blocks, proto, &v->constant);
+    return s ? el_fail(s, "tensor %.100s: %s", proto->name, elman_message())
+             : ELMAN_OK;
+}
+
 static elman_status add_initializer(el_onnx_walk *w,
                                     const ElOnnx__TensorProto *proto)
 {
     el_onnx_value *v;
-    elman_status s = add_value(w, proto->name, &v);
-    if (s)
-        return s;
-    v->kind = EL_ONNX_CONSTANT;
-    s = el_onnx_constant_of(&w->blocks, proto, &v->constant);
-    return s ? el_fail(s, "tensor %.100s: %s", proto->name, elman_message())
-             : ELMAN_OK;
+    const elman_status s = add_value(w, proto->name, &v);
+    return s ? s : take_constant(w, proto, v);
+}
+
+elman_status el_onnx_walk_branch(el_onnx_walk *w, const ElOnnx__GraphProto *g)
+{
+    elman_status s = ELMAN_OK;
+    for (size_t i = 0; !s && i < g->n_initializer; ++i) {
+        el_onnx_value *const v = el_onnx_find(w, g->initializer[i]->name);
+        s = v->kind == EL_ONNX_NOTHING
+                ? take_constant(w, g->initializer[i], v)
+                : el_fail(ELMAN_EFORMAT, "tensor %.100s is there twice",
+                          v->name);
+    }
+    return s ? s : run_nodes(w, g);
 }
 
 static elman_status add_input(el_onnx_walk *w,
@@ -395,8 +441,8 @@ static elman_status add_input(el_onnx_walk *w,
     return ELMAN_OK;
 }
 
-/* In the graphs of old, constants are inputs as well; else no name is there
- * twice. */
+/* In the graphs of old, constants are inputs as well, and branches may have
+ * names in common; else no name is there twice. */
 static elman_status sort_names(el_onnx_walk *w)
 {
     int kept = 0;
@@ -409,6 +455,8 @@ static elman_status sort_names(el_onnx_walk *w)
             w->by_name[kept++] = v;
             continue;
         }
+        if (last->inner && v->inner)
+            continue;
         if (last->kind == EL_ONNX_INPUT && v->kind == EL_ONNX_CONSTANT)
             w->by_name[kept - 1] = v;
         else if (last->kind != EL_ONNX_CONSTANT || v->kind != EL_ONNX_INPUT)
@@ -419,14 +467,56 @@ static elman_status sort_names(el_onnx_walk *w)
     return ELMAN_OK;
 }
 
+/* The branch that an attribute of a node is; NULL: it is none.  They are nested
+ * as deep as messages may be. */
+static const ElOnnx__GraphProto *branch_of(const ElOnnx__NodeProto *node,
+                                           size_t attribute)
+{
+    return node->op_type && strcmp(node->op_type, "If") == 0
+               ? node->attribute[attribute]->g
+               : NULL;
+}
+
+static size_t count_values(const ElOnnx__GraphProto *g)
+{
+    size_t count = g->n_initializer + g->n_input;
+    for (size_t i = 0; i < g->n_node; ++i) {
+        count += g->node[i]->n_output;
+        for (size_t k = 0; k < g->node[i]->n_attribute; ++k)
+            if (branch_of(g->node[i], k))
+                count += count_values(branch_of(g->node[i], k));
+    }
+    return count;
+}
+
+static elman_status add_nodes(el_onnx_walk *w, const ElOnnx__GraphProto *g,
+                              bool inner)
+{
+    elman_status s = ELMAN_OK;
+    el_onnx_value *v;
+    for (size_t i = 0; inner && !s && i < g->n_initializer; ++i) {
+        s = add_value(w, g->initializer[i]->name, &v);
+        v->inner = true;
+    }
+    for (size_t i = 0; !s && i < g->n_node; ++i) {
+        const ElOnnx__NodeProto *const node = g->node[i];
+        for (size_t k = 0; !s && k < node->n_output; ++k)
+            if (is_given(node->output[k])) {
+                s = add_value(w, node->output[k], &v);
+                v->inner = inner;
+            }
+        for (size_t k = 0; !s && k < node->n_attribute; ++k)
+            if (branch_of(node, k))
+                s = add_nodes(w, branch_of(node, k), true);
+    }
+    return s;
+}
+
 static elman_status list_values(el_onnx_walk *w)
 {
     const ElOnnx__GraphProto *const g = w->graph;
-    size_t count = g->n_initializer + g->n_input;
+    const size_t count = count_values(g);
     elman_status s = ELMAN_OK;
-    el_onnx_value *v;
-    for (size_t i = 0; i < g->n_node; ++i)
-        count += g->node[i]->n_output;
     if (count > VALUES_MOST)
         return el_fail(ELMAN_EFORMAT, "its graph has %zu tensors (at most %d)",
                        count, VALUES_MOST);
@@ -439,10 +529,8 @@ static elman_status list_values(el_onnx_walk *w)
     w->input_count = (int)g->n_input;
     for (size_t i = 0; !s && i < g->n_input; ++i)
         s = add_input(w, g->input[i], (int)i);
-    for (size_t i = 0; !s && i < g->n_node; ++i)
-        for (size_t k = 0; !s && k < g->node[i]->n_output; ++k)
-            if (is_given(g->node[i]->output[k]))
-                s = add_value(w, g->node[i]->output[k], &v);
+    if (!s)
+        s = add_nodes(w, g, false);
     return s ? s : sort_names(w);
 }
 
@@ -461,9 +549,7 @@ elman_status el_onnx_walk_all(const elman_context *context,
     elman_status s = check_model(model, &w->opset);
     if (!s)
         s = list_values(w);
-    for (size_t i = 0; !s && i < w->graph->n_node; ++i)
-        s = run_node(w, w->graph->node[i]);
-    return s;
+    return s ? s : run_nodes(w, w->graph);
 }
 
 void el_onnx_walk_free(el_onnx_walk *w)

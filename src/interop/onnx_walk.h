@@ -27,6 +27,7 @@ enum { EL_ONNX_SIZES_MOST = 8 };
 
 typedef struct el_onnx_value {
     const char *name;
+    bool inner; /* of a branch of an If: several may have the name */
     el_onnx_kind kind;
     el_onnx_constant constant;
     el_onnx_size sizes[EL_ONNX_SIZES_MOST];
@@ -108,6 +109,10 @@ elman_status el_onnx_walk_all(const elman_context *context,
                               const ElOnnx__ModelProto *model, size_t size,
                               el_onnx_walk *walk);
 void el_onnx_walk_free(el_onnx_walk *walk);
+/* The constants and nodes of a branch, among the names of the graph around
+ * it. */
+elman_status el_onnx_walk_branch(el_onnx_walk *walk,
+                                 const ElOnnx__GraphProto *branch);
 
 /* ---- For operators --------------------------------------------------------*/
 
@@ -166,6 +171,9 @@ el_onnx_operator el_onnx_do_identity, el_onnx_do_dropout, el_onnx_do_cast,
     el_onnx_do_reshape, el_onnx_do_slice, el_onnx_do_split, el_onnx_do_concat,
     el_onnx_do_gather, el_onnx_do_shape, el_onnx_do_constant, el_onnx_do_fill,
     el_onnx_do_expand;
+
+/* those that choose (onnx_branch.c), */
+el_onnx_operator el_onnx_do_equal, el_onnx_do_not, el_onnx_do_if;
 
 /* and those that do the network's work (onnx_work.c). */
 el_onnx_operator el_onnx_do_recurrent, el_onnx_do_embedding, el_onnx_do_one_hot,

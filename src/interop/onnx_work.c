@@ -198,6 +198,16 @@ static bool take_axis(const el_onnx_flow *flow, int d, el_onnx_axis *out)
     return axis ? axis->id >= 0 : el_onnx_flow_is_empty(flow, d);
 }
 
+/* Whether the last dimension of an input has so many numbers: a single one may
+ * stand in a dimension that was added. */
+static bool may_be_features(const el_onnx_flow *flow, int64_t input)
+{
+    const el_onnx_axis *const only = el_onnx_flow_axis(flow, 2);
+    if (!only)
+        return input == 1 && el_onnx_flow_is_empty(flow, 2);
+    return only->size < 0 || only->size == input;
+}
+
 /* Steps, sequences and features, the first two of them as in all layers. */
 static elman_status read_input(el_onnx_walk *w, const ElOnnx__NodeProto *node,
                                const el_onnx_value *x, int64_t input, int type,
@@ -223,9 +233,8 @@ static elman_status read_input(el_onnx_walk *w, const ElOnnx__NodeProto *node,
     w->has_axes = true;
     w->time = time->id;
     w->batch = batch->id;
-    const el_onnx_axis *const last = el_onnx_flow_axis(&x->flow, 2);
     if (flow ? !is_whole(w, x, 2) || w->stages[x->source].width != input
-             : !last || (last->size >= 0 && last->size != input))
+             : !may_be_features(&x->flow, input))
         return el_onnx_refuse(node,
                               "the last dimension of what enters it, "
                               "%.100s, is not the features that its W "
@@ -561,16 +570,30 @@ elman_status el_onnx_do_embedding(el_onnx_walk *w,
     return ELMAN_OK;
 }
 
+/* What stands for no and for yes, in numbers of a type. */
+static bool is_off_and_on(const el_onnx_value *v, int *type)
+{
+    const el_onnx_constant *const c = &v->constant;
+    if (v->kind != EL_ONNX_CONSTANT || c->rank != 1 || c->count != 2)
+        return false;
+    *type = c->type;
+    if (el_onnx_is_real(c))
+        return el_onnx_real(c, 0) == 0 && el_onnx_real(c, 1) == 1;
+    return el_onnx_is_integer(c) && el_onnx_integer(c, 0) == 0 &&
+           el_onnx_integer(c, 1) == 1;
+}
+
 elman_status el_onnx_do_one_hot(el_onnx_walk *w, const ElOnnx__NodeProto *node)
 {
     const el_onnx_value *const ids = el_onnx_input(w, node, 0);
     el_onnx_size depth[EL_ONNX_SIZES_MOST];
     el_onnx_flow flow = ids->flow;
-    el_onnx_constant values;
     el_onnx_stage *stage;
-    int count;
+    int count, type = 0;
     const int64_t axis = el_onnx_int(node, "axis", -1);
-    elman_status s = el_onnx_reals(w, node, 2, 1, &values);
+    elman_status s = ELMAN_OK;
+    if (!is_off_and_on(el_onnx_input(w, node, 2), &type))
+        s = el_onnx_refuse(node, "its values are not 0 and 1");
     if (!s && (!el_onnx_sizes(el_onnx_input(w, node, 1), depth, &count) ||
                (count != -1 && count != 1) || depth[0].unknown ||
                depth[0].id != EL_ONNX_NO_AXIS || depth[0].value < 1 ||
@@ -579,15 +602,12 @@ elman_status el_onnx_do_one_hot(el_onnx_walk *w, const ElOnnx__NodeProto *node)
                !el_onnx_flow_add(&flow, EL_ONNX_FEATURES, depth[0].value)))
         s = el_onnx_refuse(node, "it is no one-hot form of an input's tokens, "
                                  "in the last dimension");
-    if (!s && (values.count != 2 || el_onnx_real(&values, 0) != 0 ||
-               el_onnx_real(&values, 1) != 1))
-        s = el_onnx_refuse(node, "its values are not 0 and 1");
     if (!s)
         s = el_onnx_add_stage(w, node, ids, EL_ONNX_ONE_HOT, &stage);
     if (s)
         return s;
     stage->width = depth[0].value;
-    give(w, node, 0, &flow, values.type, ELMAN_DECODE_ALL, stage);
+    give(w, node, 0, &flow, type, ELMAN_DECODE_ALL, stage);
     return ELMAN_OK;
 }
 

@@ -83,6 +83,8 @@ static char *const operators[] = {
     "Unsqueeze", "Shape",  "Gemm", "Identity",        "Cast",      "OneHot",
     "Dropout",   "Expand", "Scan", "ConstantOfShape", "Constant"};
 enum { OPERATORS = sizeof operators / sizeof *operators, NAMES_MOST = 128 };
+/* First bytes that are these others. */
+enum { EQUAL = 253, NOT = 254, IF = 255 };
 
 typedef struct made {
     graph m;
@@ -220,6 +222,40 @@ static void set_attributes(made *g, ElOnnx__NodeProto *n, int op,
                          numbers, 1 + (at[7] >> 2 & 3));
 }
 
+/* An If on input 1, whose branches are a node each, of inputs 2 and 3 and of
+ * inputs 4 and 5; what they give has one name or two. */
+static void add_if(made *g, int number, const uint8_t *at)
+{
+    el_onnx_builder *const b = &g->m.b;
+    char *const out = el_onnx_text(b, "n%d_0", number);
+    char *const condition = use(g, at[1] % g->count);
+    char *const in[] = {use(g, at[2] % g->count), use(g, at[3] % g->count),
+                        use(g, at[4] % g->count), use(g, at[5] % g->count)};
+    ElOnnx__NodeProto *const n =
+        GRAPH_NODE(&g->m, "If", GRAPH_NAMES(condition), GRAPH_NAMES(out));
+    for (int i = 0; i < 2; ++i) {
+        ElOnnx__GraphProto *const branch = el_onnx_graph(b, "branch");
+        char *const given = el_onnx_text(b, "b%d_%d", number, at[6] & i);
+        const int op = at[8 + i] % OPERATORS;
+        char *const second = *in[2 * i + 1] ? in[2 * i + 1] : NULL;
+        el_onnx_node(b, branch, operators[op], GRAPH_NAMES(in[2 * i], second),
+                     GRAPH_NAMES(given));
+        el_onnx_graph_output(b, branch, given, GRAPH_FLOAT, NULL, -1);
+        el_onnx_set_graph(b, n, i == 0 ? "then_branch" : "else_branch", branch);
+    }
+    add(g, out);
+}
+
+static void add_truth(made *g, int number, const uint8_t *at)
+{
+    char *const out = el_onnx_text(&g->m.b, "n%d_0", number);
+    char *const a = use(g, at[1] % g->count);
+    char *const b = at[0] == EQUAL ? use(g, at[2] % g->count) : NULL;
+    GRAPH_NODE(&g->m, at[0] == EQUAL ? "Equal" : "Not", GRAPH_NAMES(a, b),
+               GRAPH_NAMES(out));
+    add(g, out);
+}
+
 static void add_node(made *g, int number, const uint8_t *at)
 {
     const int op = at[0] % OPERATORS;
@@ -274,7 +310,12 @@ static elman_status check_graph(const uint8_t *data, size_t size)
             add_leaf(&g, i);
     }
     for (int i = 0; i < NODES_MOST && size >= 1 + NODE_BYTES; ++i) {
-        add_node(&g, i, data + 1);
+        if (data[1] == IF)
+            add_if(&g, i, data + 1);
+        else if (data[1] >= EQUAL)
+            add_truth(&g, i, data + 1);
+        else
+            add_node(&g, i, data + 1);
         data += NODE_BYTES;
         size -= NODE_BYTES;
     }
@@ -328,6 +369,15 @@ static const uint8_t rows[] = {4, NODE(0, 5, 6, 7, 8, 0, 0, 0, 0, 1),
                                NODE(5, 28, 20, 0, 0, 0, 0, 0, 0, 0),
                                NODE(14, 30, 14, 16, 0, 0, 0, 0, 0, 0)};
 
+/* The features are no dimension of 1: 32 is the shape, 33 its last size. */
+static const uint8_t chosen[] = {4,
+                                 NODE(0, 1, 6, 7, 8, 0, 0, 0, 0, 0),
+                                 NODE(3, 28, 18, 0, 0, 0, 0, 0, 0, 0),
+                                 NODE(13, 31, 0, 0, 0, 0, 0, 0, 0, 0),
+                                 NODE(9, 32, 27, 0, 0, 0, 0, 0, 0, 0),
+                                 NODE(EQUAL, 33, 24, 0, 0, 0, 0, 0, 0, 0),
+                                 NODE(IF, 34, 31, 18, 31, 0, 0, 0, 3, 15)};
+
 typedef struct seed {
     const uint8_t *bytes;
     size_t size;
@@ -349,6 +399,7 @@ FUZZ_MAIN
                                 {rows, sizeof rows, ELMAN_EFORMAT},
                                 {step, sizeof step, ELMAN_OK},
                                 {finals, sizeof finals, ELMAN_OK},
+                                {chosen, sizeof chosen, ELMAN_OK},
                                 {message, sizeof message, ELMAN_EFORMAT}};
     enum { SEEDS = sizeof list / sizeof *list };
     fuzz_seed seeds[SEEDS];

@@ -310,9 +310,9 @@ def check_classifiers():
         for last in (("step", "slice", "kept") if O > 0 else ("step",)) + states:
             if two and last == "turned" and O == 0:
                 continue  # nothing says how many features there are
+            # Of a step that is kept and squeezed PyTorch writes an If, where
+            # sizes are free.
             for free, opset in ((True, 14), (False, 11), (True, 9)):
-                if free and last == "kept":
-                    continue  # PyTorch writes an If, unless the sizes are fixed
                 worst = max(worst, check_classifier(kind, last, free, opset,
                                                     **options))
         for last in states[:1]:
@@ -321,6 +321,62 @@ def check_classifiers():
     worst = max(worst, check_classifier("GRU", "step", True, 14, O=3,
                                         after=True))
     print(f"the last step alone: error {worst:.1e}")
+
+
+def check_shape(what, function, x, put, free, opset, **parts):
+    """What a module does to shapes around its layers; put says what x is for
+    elman."""
+    net = Wrapped(function, **parts).eval()
+    torch.onnx.export(net, (x,), path("net.onnx"), input_names=["x"],
+                      dynamic_axes={"x": free}, opset_version=opset)
+    done("convert", path("net.onnx"), path("net.safetensors"), "--quiet")
+    with torch.no_grad():
+        theirs = net(x).numpy()
+    numpy.save(path("x.npy"), put(x).contiguous().numpy())
+    done("run", path("net.safetensors"), path("x.npy"), path("y.npy"))
+    ours = numpy.load(path("y.npy")).reshape(theirs.shape)
+    error = numpy.abs(ours - theirs).max()
+    if not error <= TOLERANCE:
+        sys.exit(f"{what}, opset {opset}: error {error}")
+
+
+def check_shapes():
+    torch.manual_seed(300)
+    rnn, fc, one = nn.GRU(4, 6), nn.Linear(6, 3), nn.Linear(6, 1)
+    ids, x = torch.randint(0, 4, (7, 3)), torch.randn(7, 3, 4)
+    both = {0: "T", 1: "B"}
+
+    def as_is(x):
+        return x
+
+    for opset in (11, 13, 16):
+        # An If, whose condition is a size that the graph knows.
+        for name, dense in (("features that are one", one),
+                            ("features that are more", fc)):
+            check_shape(name, lambda p, x: p["fc"](p["rnn"](x)[0]).reshape(
+                x.shape[0], x.shape[1], -1).squeeze(2), x, as_is, both, opset,
+                rnn=rnn, fc=dense)
+        check_shape("a batch of one", lambda p, x: p["fc"](
+            p["rnn"](x)[0].squeeze(1)), x[:, :1], as_is, {0: "T"}, opset,
+            rnn=rnn, fc=fc)
+        check_shape("a step", lambda p, x: p["fc"](p["rnn"](x)[0].squeeze(0)),
+                    x[:1], as_is, {1: "B"}, opset, rnn=rnn, fc=fc)
+        check_shape("tokens in columns", lambda p, x: p["fc"](
+            p["rnn"](p["e"](x.squeeze(-1)))[0]), ids[..., None],
+            lambda x: x[..., 0], both, opset, rnn=rnn, fc=fc,
+            e=nn.Embedding(4, 4))
+        check_shape("one number a step", lambda p, x: p["fc"](
+            p["rnn"](x.unsqueeze(-1))[0]), x[..., 0], lambda x: x[..., None],
+            both, opset, rnn=nn.LSTM(1, 6), fc=fc)
+        check_shape("one-hot tokens", lambda p, x: p["fc"](
+            p["rnn"](nn.functional.one_hot(x, 4).float())[0]), ids, as_is,
+            both, opset, rnn=rnn, fc=fc)
+    print("squeezed, unsqueezed and one-hot: the same")
+    # A size that the graph does not know decides nothing.
+    refused("(If): which branch it takes, /Equal_output_0, is decided by what "
+            "enters the graph",
+            Wrapped(lambda p, x: p["rnn"](x)[0].squeeze(1), rnn=rnn), x,
+            input_names=["x"], dynamic_axes={"x": both}, opset_version=14)
 
 
 def check_refused():
@@ -394,6 +450,7 @@ def main():
         check_case(number, kind, options)
     check_more()
     check_classifiers()
+    check_shapes()
     check_refused()
 
 
