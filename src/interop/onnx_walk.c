@@ -3,11 +3,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
-    VALUES_MOST = 1 << 16,
+    PARTS_MOST = 1 << 16,
     STAGES_MOST = 1 << 14,
     OPSET_LEAST = 7, /* RNN, LSTM and GRU are as they are since then */
     OPSET_MOST = 24,
@@ -34,39 +33,12 @@ elman_status el_onnx_refuse(const ElOnnx__NodeProto *node, const char *format,
                    node->op_type ? node->op_type : "no operator", why);
 }
 
-/* ---- Values by name -------------------------------------------------------*/
-
-static int compare_names(const void *a, const void *b)
-{
-    const el_onnx_value *const *const x = a, *const *const y = b;
-    return strcmp((*x)->name, (*y)->name);
-}
-
-el_onnx_value *el_onnx_find(const el_onnx_walk *w, const char *name)
-{
-    int low = 0, high = w->value_count;
-    while (low < high) {
-        const int middle = low + (high - low) / 2;
-        const int order = strcmp(name, w->by_name[middle]->name);
-        if (order == 0)
-            return w->by_name[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
-}
-
-static bool is_given(const char *name)
-{
-    return name && *name;
-}
+/* ---- Values ---------------------------------------------------------------*/
 
 const el_onnx_value *el_onnx_input(const el_onnx_walk *w,
                                    const ElOnnx__NodeProto *node, int i)
 {
-    if ((size_t)i >= node->n_input || !is_given(node->input[i]))
+    if ((size_t)i >= node->n_input || !el_onnx_is_given(node->input[i]))
         return NULL;
     return el_onnx_find(w, node->input[i]);
 }
@@ -74,7 +46,7 @@ const el_onnx_value *el_onnx_input(const el_onnx_walk *w,
 el_onnx_value *el_onnx_output(const el_onnx_walk *w,
                               const ElOnnx__NodeProto *node, int i)
 {
-    if ((size_t)i >= node->n_output || !is_given(node->output[i]))
+    if ((size_t)i >= node->n_output || !el_onnx_is_given(node->output[i]))
         return NULL;
     return el_onnx_find(w, node->output[i]);
 }
@@ -197,7 +169,7 @@ static const struct operator_row {
 } operators[] = {
     {"Add", el_onnx_do_add, 2, 2, 1, ""},
     {"Cast", el_onnx_do_cast, 1, 1, 1, "to"},
-    {"Concat", el_onnx_do_concat, 1, VALUES_MOST, 1, "axis"},
+    {"Concat", el_onnx_do_concat, 1, PARTS_MOST, 1, "axis"},
     {"Constant", el_onnx_do_constant, 0, 0, 1,
      "value value_int value_ints value_float value_floats"},
     {"ConstantOfShape", el_onnx_do_fill, 1, 1, 1, "value"},
@@ -210,7 +182,7 @@ static const struct operator_row {
     {"Gather", el_onnx_do_gather, 2, 2, 1, "axis"},
     {"Gemm", el_onnx_do_gemm, 2, 3, 1, "alpha beta transA transB"},
     {"Identity", el_onnx_do_identity, 1, 1, 1, ""},
-    {"If", el_onnx_do_if, 1, 1, VALUES_MOST, "then_branch else_branch"},
+    {"If", el_onnx_do_if, 1, 1, PARTS_MOST, "then_branch else_branch"},
     {"LSTM", el_onnx_do_recurrent, 3, 8, 3,
      "activations activation_alpha activation_beta direction hidden_size "
      "input_forget layout clip"},
@@ -225,7 +197,7 @@ static const struct operator_row {
      "body num_scan_inputs scan_input_directions scan_output_directions"},
     {"Shape", el_onnx_do_shape, 1, 1, 1, ""},
     {"Slice", el_onnx_do_slice, 1, 5, 1, "starts ends axes"},
-    {"Split", el_onnx_do_split, 1, 2, VALUES_MOST, "axis split num_outputs"},
+    {"Split", el_onnx_do_split, 1, 2, PARTS_MOST, "axis split num_outputs"},
     {"Squeeze", el_onnx_do_squeeze, 1, 2, 1, "axes"},
     {"Transpose", el_onnx_do_transpose, 1, 1, 1, "perm"},
     {"Unsqueeze", el_onnx_do_unsqueeze, 1, 2, 1, "axes"},
@@ -254,7 +226,7 @@ static bool has_word(const char *words, const char *word)
 static elman_status check_node(const struct operator_row *row,
                                const ElOnnx__NodeProto *node)
 {
-    if (is_given(node->domain) && strcmp(node->domain, "ai.onnx") != 0)
+    if (el_onnx_is_given(node->domain) && strcmp(node->domain, "ai.onnx") != 0)
         return el_onnx_refuse(node,
                               "it is an operator of %.100s, which is "
                               "not read",
@@ -265,7 +237,7 @@ static elman_status check_node(const struct operator_row *row,
     for (size_t i = 0; i < node->n_attribute; ++i) {
         const char *const name = node->attribute[i]->name;
         if (!name || !has_word(row->attributes, name) ||
-            is_given(node->attribute[i]->ref_attr_name))
+            el_onnx_is_given(node->attribute[i]->ref_attr_name))
             return el_onnx_refuse(node, "its attribute %.100s is not read",
                                   name ? name : "without a name");
         if (el_onnx_attribute(node, name) != node->attribute[i])
@@ -281,7 +253,7 @@ static elman_status check_node(const struct operator_row *row,
         return el_onnx_refuse(node, "it has %zu outputs (1 to %d)",
                               node->n_output, row->outputs_most);
     if (row->run != el_onnx_do_recurrent && row->run != el_onnx_do_scan &&
-        row->run != el_onnx_do_if && !is_given(node->output[0]))
+        row->run != el_onnx_do_if && !el_onnx_is_given(node->output[0]))
         return el_onnx_refuse(node, "its output has no name");
     return ELMAN_OK;
 }
@@ -294,9 +266,8 @@ static elman_status check_inputs(const el_onnx_walk *w,
     for (size_t i = 0; i < node->n_input; ++i) {
         const el_onnx_value *const v = el_onnx_input(w, node, (int)i);
         const char *const name = node->input[i];
-        if (!is_given(name)) {
-            if (i >= (size_t)row->inputs_least &&
-                row->inputs_most < VALUES_MOST)
+        if (!el_onnx_is_given(name)) {
+            if (i >= (size_t)row->inputs_least && row->inputs_most < PARTS_MOST)
                 continue;
             return el_onnx_refuse(node, "input %zu is left out", i);
         }
@@ -353,7 +324,8 @@ static elman_status check_model(const ElOnnx__ModelProto *model, int64_t *opset)
     *opset = 0;
     for (size_t i = 0; i < model->n_opset_import; ++i) {
         const ElOnnx__OperatorSetIdProto *const set = model->opset_import[i];
-        if (!is_given(set->domain) || strcmp(set->domain, "ai.onnx") == 0)
+        if (!el_onnx_is_given(set->domain) ||
+            strcmp(set->domain, "ai.onnx") == 0)
             *opset = set->version;
     }
     if (!model->graph)
@@ -366,172 +338,17 @@ static elman_status check_model(const ElOnnx__ModelProto *model, int64_t *opset)
     return ELMAN_OK;
 }
 
-static elman_status add_value(el_onnx_walk *w, const char *name,
-                              el_onnx_value **out)
-{
-    *out = &w->values[w->value_count];
-    (*out)->name = name;
-    w->by_name[w->value_count++] = *out;
-    return is_given(name) ? ELMAN_OK
-                          : el_fail(ELMAN_EFORMAT, "a tensor has no name");
-}
-
-static elman_status take_constant(el_onnx_walk *w,
-                                  const ElOnnx__TensorProto *proto,
-                                  el_onnx_value *v)
-{
-    v->kind = EL_ONNX_CONSTANT;
-    const elman_status s = el_onnx_constant_of(&w->blocks, proto, &v->constant);
-    return s ? el_fail(s, "tensor %.100s: %s", proto->name, elman_message())
-             : ELMAN_OK;
-}
-
-static elman_status add_initializer(el_onnx_walk *w,
-                                    const ElOnnx__TensorProto *proto)
-{
-    el_onnx_value *v;
-    const elman_status s = add_value(w, proto->name, &v);
-    return s ? s : take_constant(w, proto, v);
-}
-
 elman_status el_onnx_walk_branch(el_onnx_walk *w, const ElOnnx__GraphProto *g)
 {
     elman_status s = ELMAN_OK;
     for (size_t i = 0; !s && i < g->n_initializer; ++i) {
         el_onnx_value *const v = el_onnx_find(w, g->initializer[i]->name);
         s = v->kind == EL_ONNX_NOTHING
-                ? take_constant(w, g->initializer[i], v)
+                ? el_onnx_take_constant(w, g->initializer[i], v)
                 : el_fail(ELMAN_EFORMAT, "tensor %.100s is there twice",
                           v->name);
     }
     return s ? s : run_nodes(w, g);
-}
-
-static elman_status add_input(el_onnx_walk *w,
-                              const ElOnnx__ValueInfoProto *info, int number)
-{
-    const ElOnnx__TypeProto *const type = info->type;
-    el_onnx_value *v;
-    const elman_status s = add_value(w, info->name, &v);
-    if (s)
-        return s;
-    v->kind = EL_ONNX_INPUT;
-    v->source = number;
-    v->to = -1;
-    if (!type || type->value_case != EL_ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
-        !type->tensor_type->shape)
-        return el_fail(ELMAN_EFORMAT,
-                       "input %.100s is no tensor of a known "
-                       "shape",
-                       info->name);
-    v->type = el_onnx_type_here(type->tensor_type->elem_type);
-    const ElOnnx__TensorShapeProto *const shape = type->tensor_type->shape;
-    for (size_t d = 0; d < shape->n_dim; ++d) {
-        const bool known =
-            shape->dim[d]->value_case ==
-            EL_ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-        const int64_t size = known ? shape->dim[d]->dim_value : -1;
-        if (size < -1 || size >= (int64_t)1 << 40 || d >= EL_ONNX_RANK)
-            return el_fail(ELMAN_EFORMAT,
-                           "input %.100s has a shape that no "
-                           "tensor has",
-                           info->name);
-        el_onnx_flow_add(&v->flow, EL_ONNX_RANK * number + (int)d, size);
-    }
-    return ELMAN_OK;
-}
-
-/* In the graphs of old, constants are inputs as well, and branches may have
- * names in common; else no name is there twice. */
-static elman_status sort_names(el_onnx_walk *w)
-{
-    int kept = 0;
-    qsort(w->by_name, (size_t)w->value_count, sizeof *w->by_name,
-          compare_names);
-    for (int i = 0; i < w->value_count; ++i) {
-        el_onnx_value *const v = w->by_name[i];
-        el_onnx_value *const last = kept > 0 ? w->by_name[kept - 1] : NULL;
-        if (!last || strcmp(last->name, v->name) != 0) {
-            w->by_name[kept++] = v;
-            continue;
-        }
-        if (last->inner && v->inner)
-            continue;
-        if (last->kind == EL_ONNX_INPUT && v->kind == EL_ONNX_CONSTANT)
-            w->by_name[kept - 1] = v;
-        else if (last->kind != EL_ONNX_CONSTANT || v->kind != EL_ONNX_INPUT)
-            return el_fail(ELMAN_EFORMAT, "tensor %.100s is there twice",
-                           v->name);
-    }
-    w->value_count = kept;
-    return ELMAN_OK;
-}
-
-/* The branch that an attribute of a node is; NULL: it is none.  They are nested
- * as deep as messages may be. */
-static const ElOnnx__GraphProto *branch_of(const ElOnnx__NodeProto *node,
-                                           size_t attribute)
-{
-    return node->op_type && strcmp(node->op_type, "If") == 0
-               ? node->attribute[attribute]->g
-               : NULL;
-}
-
-static size_t count_values(const ElOnnx__GraphProto *g)
-{
-    size_t count = g->n_initializer + g->n_input;
-    for (size_t i = 0; i < g->n_node; ++i) {
-        count += g->node[i]->n_output;
-        for (size_t k = 0; k < g->node[i]->n_attribute; ++k)
-            if (branch_of(g->node[i], k))
-                count += count_values(branch_of(g->node[i], k));
-    }
-    return count;
-}
-
-static elman_status add_nodes(el_onnx_walk *w, const ElOnnx__GraphProto *g,
-                              bool inner)
-{
-    elman_status s = ELMAN_OK;
-    el_onnx_value *v;
-    for (size_t i = 0; inner && !s && i < g->n_initializer; ++i) {
-        s = add_value(w, g->initializer[i]->name, &v);
-        v->inner = true;
-    }
-    for (size_t i = 0; !s && i < g->n_node; ++i) {
-        const ElOnnx__NodeProto *const node = g->node[i];
-        for (size_t k = 0; !s && k < node->n_output; ++k)
-            if (is_given(node->output[k])) {
-                s = add_value(w, node->output[k], &v);
-                v->inner = inner;
-            }
-        for (size_t k = 0; !s && k < node->n_attribute; ++k)
-            if (branch_of(node, k))
-                s = add_nodes(w, branch_of(node, k), true);
-    }
-    return s;
-}
-
-static elman_status list_values(el_onnx_walk *w)
-{
-    const ElOnnx__GraphProto *const g = w->graph;
-    const size_t count = count_values(g);
-    elman_status s = ELMAN_OK;
-    if (count > VALUES_MOST)
-        return el_fail(ELMAN_EFORMAT, "its graph has %zu tensors (at most %d)",
-                       count, VALUES_MOST);
-    w->values = el_alloc_array(w->context, (int64_t)count, sizeof *w->values);
-    w->by_name = el_alloc_array(w->context, (int64_t)count, sizeof *w->by_name);
-    if (!w->values || !w->by_name)
-        return ELMAN_ENOMEM;
-    for (size_t i = 0; !s && i < g->n_initializer; ++i)
-        s = add_initializer(w, g->initializer[i]);
-    w->input_count = (int)g->n_input;
-    for (size_t i = 0; !s && i < g->n_input; ++i)
-        s = add_input(w, g->input[i], (int)i);
-    if (!s)
-        s = add_nodes(w, g, false);
-    return s ? s : sort_names(w);
 }
 
 elman_status el_onnx_walk_all(const elman_context *context,
@@ -548,7 +365,7 @@ elman_status el_onnx_walk_all(const elman_context *context,
                         .looks = LOOKS_MOST};
     elman_status s = check_model(model, &w->opset);
     if (!s)
-        s = list_values(w);
+        s = el_onnx_list_values(w);
     return s ? s : run_nodes(w, w->graph);
 }
 

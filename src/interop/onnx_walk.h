@@ -114,14 +114,26 @@ void el_onnx_walk_free(el_onnx_walk *walk);
 elman_status el_onnx_walk_branch(el_onnx_walk *walk,
                                  const ElOnnx__GraphProto *branch);
 
+/* ---- Names (onnx_names.c)
+ * --------------------------------------------------*/
+
+/* All that the graph and the branches in it name, ready to be found: constants
+ * and inputs are there, the rest is EL_ONNX_NOTHING. */
+elman_status el_onnx_list_values(el_onnx_walk *walk);
+/* The value becomes a constant. */
+elman_status el_onnx_take_constant(el_onnx_walk *walk,
+                                   const ElOnnx__TensorProto *proto,
+                                   el_onnx_value *value);
+bool el_onnx_is_given(const char *name);
+/* NULL: there is none. */
+el_onnx_value *el_onnx_find(const el_onnx_walk *walk, const char *name);
+
 /* ---- For operators --------------------------------------------------------*/
 
 /* "node NAME (OP): why". */
 elman_status el_onnx_refuse(const ElOnnx__NodeProto *node, const char *format,
                             ...) __attribute__((format(printf, 2, 3)));
 
-/* NULL: there is none. */
-el_onnx_value *el_onnx_find(const el_onnx_walk *walk, const char *name);
 /* Input number i; NULL: it is left out. */
 const el_onnx_value *el_onnx_input(const el_onnx_walk *walk,
                                    const ElOnnx__NodeProto *node, int i);
@@ -175,7 +187,8 @@ el_onnx_operator el_onnx_do_identity, el_onnx_do_dropout, el_onnx_do_cast,
 /* those that choose (onnx_branch.c), */
 el_onnx_operator el_onnx_do_equal, el_onnx_do_not, el_onnx_do_if;
 
-/* and those that do the network's work (onnx_work.c). */
+/* and those that do the network's work (onnx_layer.c, onnx_scan_read.c,
+ * onnx_work.c). */
 el_onnx_operator el_onnx_do_recurrent, el_onnx_do_embedding, el_onnx_do_one_hot,
     el_onnx_do_scan, el_onnx_do_matmul, el_onnx_do_gemm, el_onnx_do_add;
 /* Two halves of a layer in both directions, side by side in axis. */
