@@ -201,12 +201,21 @@ elman_dtype model_dtype(const conversion *c)
 
 /* ---- The command ----------------------------------------------------------*/
 
-static void print_summary(const conversion *c)
+/* With the activation, which shapes do not say. */
+static const char *cell_words(elman_cell cell, elman_activation activation)
 {
-    static const char *const cells[] = {[ELMAN_CELL_ELMAN] = "elman",
+    static const char *const cells[] = {[ELMAN_CELL_ELMAN] = "elman (tanh)",
                                         [ELMAN_CELL_NONE] = "no hidden state",
                                         [ELMAN_CELL_LSTM] = "lstm",
                                         [ELMAN_CELL_GRU] = "gru"};
+
+    if (cell == ELMAN_CELL_ELMAN && activation == ELMAN_RELU)
+        return "elman (relu)";
+    return cells[cell];
+}
+
+static void print_summary(const conversion *c)
+{
     static const char *const decodes[] = {
         [ELMAN_DECODE_ALL] = "",
         [ELMAN_DECODE_LAST] = " of the last step",
@@ -218,13 +227,14 @@ static void print_summary(const conversion *c)
         elman_lm_describe(c->lm, &d);
         printf("%s: a language model of %s tokens, %s, %s parameters\n", c->to,
                grouped(elman_vocab_size(elman_lm_vocab(c->lm))).text,
-               cells[d.cell], grouped(elman_lm_parameters(c->lm)).text);
+               cell_words(d.cell, d.activation),
+               grouped(elman_lm_parameters(c->lm)).text);
         return;
     }
     elman_network_describe(c->network, &n);
     printf(
         "%s: a network, %s%s, %lld numbers in%s, %lld out%s, %s parameters\n",
-        c->to, cells[n.rnn.cell],
+        c->to, cell_words(n.rnn.cell, n.rnn.activation),
         n.rnn.bidirectional ? " in both directions" : "",
         (long long)n.rnn.input, n.embed > 0 ? " (embedded tokens)" : "",
         (long long)elman_network_width(c->network), decodes[n.decode],

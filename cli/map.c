@@ -210,7 +210,8 @@ static int read_rnn(mapping *m)
         d->hidden = t.shape[1];
     }
     d->dtype = hh.dtype;
-    d->no_bias = find_rnn_part(m, "bias_hh_l0", &t) < 0;
+    d->no_bias = find_rnn_part(m, "bias_ih_l0", &t) < 0 &&
+                 find_rnn_part(m, "bias_hh_l0", &t) < 0;
     d->bidirectional = find_rnn_part(m, "weight_hh_l0_reverse", &t) >= 0;
     d->reset_before = m->c->options.reset == 1;
     m->desc.decode = (elman_decode)m->c->options.decode;
@@ -275,7 +276,8 @@ enum { EMBEDDING = 1, DECODER = 2 };
 
 static int is_either(const char *module)
 {
-    static const char *const embeddings[] = {"emb", "wte", "lookup", NULL};
+    static const char *const embeddings[] = {"emb",  "wte", "lookup", "tok",
+                                             "word", "enc", NULL};
     static const char *const decoders[] = {"dec",  "out",  "fc",    "head",
                                            "line", "proj", "class", NULL};
     const int embedding = sounds_like(module, embeddings);
@@ -286,10 +288,9 @@ static int is_either(const char *module)
     return embedding ? EMBEDDING : DECODER;
 }
 
-/* What a tensor may be; both, where there is a doubt. */
-static int roles(const mapping *m, const elman_tensor *t)
+/* What a tensor may be by its shape, its bias and its class. */
+static int roles_by_shape(const mapping *m, const elman_tensor *t, char *module)
 {
-    char module[NAME_MOST];
     elman_tensor bias;
     int out = 0;
 
@@ -301,7 +302,35 @@ static int roles(const mapping *m, const elman_tensor *t)
         out |= EMBEDDING;
     if (t->shape[1] == stack_width(m) && is_class(m, module, "Linear"))
         out |= DECODER;
-    return out == (EMBEDDING | DECODER) ? is_either(module) : out;
+    return out;
+}
+
+/* Whether there is one decoder without a doubt, and gives as many numbers as
+ * the tensor has rows: tokens go in and come out. */
+static int has_decoder_of(const mapping *m, const elman_tensor *embedding)
+{
+    char module[NAME_MOST];
+    elman_tensor t;
+    int count = 0, same = 0;
+
+    for (int i = 0; i < m->count; i++) {
+        if (!tensor_at(m, i, &t) || roles_by_shape(m, &t, module) != DECODER)
+            continue;
+        count++;
+        same += t.shape[0] == embedding->shape[0];
+    }
+    return count == 1 && same == 1;
+}
+
+/* What a tensor may be; both, where there is a doubt. */
+static int roles(const mapping *m, const elman_tensor *t)
+{
+    char module[NAME_MOST];
+    const int out = roles_by_shape(m, t, module);
+
+    if (out != (EMBEDDING | DECODER))
+        return out;
+    return has_decoder_of(m, t) ? EMBEDDING : is_either(module);
 }
 
 /* The one tensor that may have the role; what stands for it in a sentence is
@@ -316,13 +345,20 @@ static int find_role(mapping *m, int role, const char *option, char *out)
     out[0] = '\0';
     for (int i = 0; i < m->count; i++) {
         const int may = tensor_at(m, i, &t) ? roles(m, &t) : 0;
-        if (!(may & role) || !module_of(t.name, module))
+        if (!(may & role) || !module_of(t.name, module) ||
+            (role == DECODER && strcmp(module, m->embedding) == 0))
             continue;
         doubts += may != role;
         add_name(&found, module);
         snprintf(out, NAME_MOST, "%s", module);
     }
-    if (found.count + found.left_out > 1 || doubts > 0)
+    if (found.count + found.left_out == 1 && doubts > 0)
+        return complain("%s: %s may be the %s or not (--%s %s says that it is, "
+                        "--%s none that there is none)",
+                        m->c->from, found.text,
+                        role == EMBEDDING ? "embedding" : "decoder", option,
+                        found.text, option);
+    if (found.count + found.left_out > 1)
         return complain("%s: it may be that the %s is one of %s%s (--%s NAME "
                         "says which one, or that there is none: --%s none)",
                         m->c->from, role == EMBEDDING ? "embedding" : "decoder",

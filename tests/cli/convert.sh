@@ -103,6 +103,7 @@ tensors rnn.safetensors a.rnn.weight_ih_l0:3:2 a.rnn.weight_hh_l0:3:3 \
 for activation in tanh relu; do
     expect 0 "$ELMAN" convert rnn.safetensors net.safetensors \
         --activation $activation
+    grep -q "a network, elman ($activation), 2 numbers" out || fail 'the summary'
     expect 0 "$ELMAN" info net.safetensors --json
     [ "$(json activation out)" = $activation ] || fail "--activation"
     [ "$(json layers out)" = 2 ] || fail 'the layers'
@@ -131,6 +132,25 @@ tensors part.safetensors weight_ih_l0:12:2 weight_hh_l0:12:3 bias_hh_l0:12
 refused 1 'it has no bias_ih_l0 (--allow-missing' \
     convert part.safetensors net.safetensors
 expect 0 "$ELMAN" convert part.safetensors net.safetensors --allow-missing
+tensors part.safetensors weight_ih_l0:12:2 weight_hh_l0:12:3 bias_ih_l0:12
+refused 1 'it has no bias_hh_l0 (--allow-missing' \
+    convert part.safetensors net.safetensors
+
+# ---- An embedding and a decoder of one shape: the bias tells the decoder, and
+# as many rows as it has the embedding.
+tensors both.safetensors a.weight:5:3 r.weight_ih_l0:9:3 r.weight_hh_l0:9:3 \
+    b.weight:5:3 b.bias:5
+expect 0 "$ELMAN" convert both.safetensors net.safetensors
+grep -q 'gru, 3 numbers in (embedded tokens), 5 out' out || fail 'one shape'
+tensors both.safetensors a.weight:4:3 r.weight_ih_l0:9:3 r.weight_hh_l0:9:3 \
+    b.weight:5:3 b.bias:5
+refused 1 'a may be the embedding or not (--embedding a says that it is, ' \
+    convert both.safetensors net.safetensors
+expect 0 "$ELMAN" convert both.safetensors net.safetensors --embedding a
+tensors both.safetensors encoder.weight:5:3 r.weight_ih_l0:9:3 \
+    r.weight_hh_l0:9:3 decoder.weight:5:3
+expect 0 "$ELMAN" convert both.safetensors net.safetensors
+grep -q 'gru, 3 numbers in (embedded tokens), 5 out' out || fail 'by name'
 
 # ---- Shapes that are of nothing.
 tensors odd.safetensors weight_ih_l0:6:2 weight_hh_l0:6:3

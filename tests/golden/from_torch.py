@@ -327,7 +327,7 @@ def check_names():
             path("relu.pt"), "--activation", "tanh")
     torch.save({"rnn." + k: v for k, v in nn.RNN(4, 4).state_dict().items()} |
                {"U.weight": torch.zeros(8, 4)}, path("doubt.pt"))
-    refused("the embedding is one of U (--embedding NAME", "convert",
+    refused("U may be the embedding or not (--embedding U", "convert",
             path("doubt.pt"))
     torch.save(nn.Linear(2, 3).state_dict(), path("linear.pt"))
     refused("no tensor is called weight_hh_l0", "convert", path("linear.pt"))
