@@ -93,6 +93,16 @@ typedef struct el_xent {
     double scale; /* of the gradient */
 } el_xent;
 
+/* Some columns of a row of logits, and the gradient of its loss in them. */
+typedef struct el_xent_columns {
+    ptrdiff_t n;
+    const void *x;    /* [n] */
+    const void *sums; /* of the whole row: what xent_sums gave */
+    double scale;
+    int64_t target; /* counted from the first of them; may lie outside */
+    void *dx;       /* [n]; may be x */
+} el_xent_columns;
+
 /* One update of an optimiser; see elman.h for the formulas. */
 typedef struct el_update {
     elman_optimizer_kind kind;
@@ -141,6 +151,13 @@ typedef struct el_kernels {
      * precision (0 for target < 0); gradient to dx, unless NULL; dx may be x.
      */
     double (*xent)(const el_xent *e, const void *x, int64_t target, void *dx);
+    /* The same in two parts, without weights and smoothing, for a target >= 0:
+     * sums[0] is the largest logit, sums[1] the sum of exp(x - sums[0]).  Gives
+     * the loss. */
+    double (*xent_sums)(const void *x, ptrdiff_t classes, int64_t target,
+                        void *sums);
+    /* dx = scale (softmax - 1_target), column by column. */
+    void (*xent_columns)(const el_xent_columns *c);
 
     /* Sum of squares, in double. */
     double (*sum_squares)(const void *x, ptrdiff_t n);

@@ -7,7 +7,7 @@
 #ifndef EL_LM_H
 #define EL_LM_H
 
-#include "../nn/xent.h"
+#include "../nn/loss.h"
 #include "../text/vocab.h"
 #include "network.h"
 
@@ -73,14 +73,18 @@ struct elman_lm_tape {
     void *x, *dx; /* [T,B,n*E]; NULL for one-hot input */
     void *out;    /* [T,B,P]: what enters the decoder, where that is not the
                    * stack's output itself */
-    void *logits; /* [T,B,V]; after a forward, their gradient */
+    void *logits; /* [T,B,V] */
+    void *sums;   /* [T,B,2]: of their softmax; see nn/loss.h */
     void *dh;     /* [T,B,P] */
     el_draw draw;
     double *each; /* [T,B] */
     void *scratch;
 
-    /* Of a tape that computes again, while a forward is held. */
-    const int32_t *tokens, *targets; /* ids, or the batch's */
+    int32_t *aims; /* [T,B]: a copy of the targets, where the batch's own are
+                    * not read on the way back */
+
+    /* While a forward is held. */
+    const int32_t *tokens, *targets; /* ids and aims, or the batch's */
     double scale, sum;
     void *grad;
 };

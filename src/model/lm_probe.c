@@ -22,7 +22,9 @@ typedef struct probe {
     int32_t *targets; /* [N] */
     double *each;     /* [N] */
     void *x;          /* [N,E]; NULL for one-hot input */
-    void *logits;     /* [N,V], then their gradient */
+    void *logits;     /* [N,V] */
+    void *sums;       /* [N,2] */
+    void *scratch;    /* of the way back through the output layer */
     void *dy;         /* [N,P] */
 } probe;
 
@@ -38,6 +40,8 @@ static void free_probe(probe *p)
     el_free(c, p->each);
     el_free(c, p->x);
     el_free(c, p->logits);
+    el_free(c, p->sums);
+    el_free(c, p->scratch);
     el_free(c, p->dy);
 }
 
@@ -47,6 +51,7 @@ static elman_status make_probe(probe *p)
     const elman_context *const c = lm->net.context;
     const size_t size = lm->net.k->size;
     const int64_t N = p->N, E = lm->desc.embed;
+    const el_decoder *const d = &lm->net.decoder;
     int64_t ids, logits, x;
     if (__builtin_mul_overflow(p->K, N, &ids) ||
         __builtin_mul_overflow(N, lm->classes, &logits) ||
@@ -66,6 +71,8 @@ static elman_status make_probe(probe *p)
         (p->each = el_alloc_array(c, N, sizeof *p->each)) &&
         (x == 0 || (p->x = el_alloc_array(c, x, size))) &&
         (p->logits = el_alloc_array(c, logits, size)) &&
+        (p->sums = el_alloc_array(c, 2 * N, size)) &&
+        (p->scratch = el_alloc(c, el_loss_scratch(d, (el_run){1, N, NULL}))) &&
         (p->dy = el_alloc_array(c, N * lm->net.stack.width, size));
     return fine ? ELMAN_OK : ELMAN_ENOMEM;
 }
@@ -132,17 +139,21 @@ static void forward(probe *p)
     const elman_lm *const lm = p->lm;
     for (int64_t t = 0; t < p->K; ++t) {
         el_reach_keep(&p->reach, t, &p->many->state);
-        el_lm_step(lm, p->many, p->ids + t * p->N,
-                   t == p->K - 1 ? p->logits : NULL);
+        el_lm_step(lm, p->many, p->ids + t * p->N, NULL);
     }
-    const el_xent_rows xent = {.kernel = {.classes = lm->classes, .scale = 1},
-                               .rows = p->N,
-                               .x = p->logits,
-                               .targets32 = p->targets,
-                               .each = p->each,
-                               .dx = p->logits};
-    el_xent_all(lm->net.context, lm->net.k, &xent);
-    el_decoder_backward(&lm->net.decoder, p->N, p->logits, p->dy);
+    const el_loss loss = {.decoder = &lm->net.decoder,
+                          .rows = p->N,
+                          .h = el_state_top(&p->many->state),
+                          .targets = p->targets,
+                          .logits = p->logits,
+                          .sums = p->sums,
+                          .each = p->each};
+    el_loss_forward(&loss);
+    el_loss_backward(&loss, &(el_loss_back){.run = {1, p->N, NULL},
+                                            .scale = 1,
+                                            .weights = lm->net.weights,
+                                            .dh = p->dy,
+                                            .scratch = p->scratch});
 }
 
 static void backward(probe *p, double *norms)

@@ -175,21 +175,25 @@ bool el_lm_drops(const elman_lm_tape *tape)
     return tape->out && tape->draw.train;
 }
 
-void el_lm_losses(elman_lm_tape *tape, int64_t rows, const void *h,
-                  const int32_t *targets, bool gradient)
+el_loss el_lm_loss(const elman_lm_tape *tape, int64_t row, int64_t rows,
+                   const void *h, const int32_t *targets)
 {
     const elman_lm *const lm = tape->lm;
-    el_decoder_forward(&lm->net.decoder, rows, h, tape->logits);
-    const el_xent_rows xent = {
-        .kernel = {.classes = lm->classes, .scale = tape->scale},
-        .rows = rows,
-        .x = tape->logits,
-        .targets32 = targets,
-        .each = tape->each,
-        .dx = gradient ? tape->logits : NULL};
-    el_xent_all(lm->net.context, lm->net.k, &xent);
-    for (int64_t i = 0; i < rows; ++i)
-        tape->sum += tape->each[i];
+    const el_kernels *const k = lm->net.k;
+    return (el_loss){.decoder = &lm->net.decoder,
+                     .rows = rows,
+                     .h = h,
+                     .targets = targets,
+                     .logits = el_at(k, tape->logits, row * lm->classes),
+                     .sums = el_at(k, tape->sums, 2 * row),
+                     .each = tape->each + row};
+}
+
+void el_lm_losses(elman_lm_tape *tape, const el_loss *loss)
+{
+    el_loss_forward(loss);
+    for (int64_t i = 0; i < loss->rows; ++i)
+        tape->sum += loss->each[i];
 }
 
 void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
@@ -207,7 +211,9 @@ void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
     if (tape->ids)
         memcpy(tape->ids + past, batch->ids, (size_t)rows * sizeof *batch->ids);
     tape->tokens = tape->ids ? tape->ids : batch->ids;
-    tape->targets = batch->targets;
+    tape->targets = tape->aims ? tape->aims : batch->targets;
+    if (tape->aims)
+        memcpy(tape->aims, batch->targets, (size_t)rows * sizeof *tape->aims);
     tape->scale = batch->scale;
     tape->sum = 0;
     tape->draw = (el_draw){batch->train, batch->seed, batch->draw,
@@ -231,8 +237,9 @@ void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
         const void *h = el_tape_output(&tape->tape);
         if (el_lm_drops(tape))
             el_lm_drop(tape, 0, run, h, tape->out);
-        el_lm_losses(tape, rows, el_lm_drops(tape) ? tape->out : h,
-                     batch->targets, !tape->inference);
+        const el_loss loss = el_lm_loss(
+            tape, 0, rows, el_lm_drops(tape) ? tape->out : h, batch->targets);
+        el_lm_losses(tape, &loss);
     }
     *loss_sum = tape->sum;
     int64_t count = 0;
@@ -264,26 +271,44 @@ void el_lm_embedding_gradient(elman_lm_tape *tape, int64_t from, el_run run,
                                .scratch = tape->scratch});
 }
 
-/* Where more than one thing adds to an embedding's row, they do so block of
- * steps by block, as a tape does that computes again: a tied output layer, then
- * slot after slot. */
-static void table_gradients(elman_lm_tape *tape, const void *h)
+/* Back through the output layer, steps [begin,end). */
+static void output_back(elman_lm_tape *tape, el_block steps, bool dh, bool grad)
 {
     const elman_lm *const lm = tape->lm;
     const el_kernels *const k = lm->net.k;
+    const int64_t row = steps.begin * tape->run.batch;
+    const int64_t width = lm->net.stack.width;
+    const el_run run = el_piece(tape->run, steps.begin, steps.end);
+    const void *const h =
+        el_lm_drops(tape) ? tape->out : el_tape_output(&tape->tape);
+    const el_loss loss = el_lm_loss(
+        tape, row, el_rows(run), el_at(k, h, row * width), tape->targets + row);
+    el_loss_backward(
+        &loss,
+        &(el_loss_back){.run = run,
+                        .scale = tape->scale,
+                        .weights = lm->net.weights,
+                        .dh = dh ? el_at(k, tape->dh, row * width) : NULL,
+                        .grad = grad ? tape->grad : NULL,
+                        .scratch = tape->scratch});
+}
+
+/* Where more than one thing adds to an embedding's row, they do so block of
+ * steps by block, as a tape does that computes again: a tied output layer, then
+ * slot after slot. */
+static void table_gradients(elman_lm_tape *tape, bool output)
+{
+    const elman_lm *const lm = tape->lm;
     const el_chain chain = {.run = tape->run};
     const int64_t B = tape->run.batch;
     el_block block = {0};
     while (el_next_block(&chain, &block)) {
         const el_run run = el_piece(tape->run, block.begin, block.end);
-        const int64_t row = block.begin * B;
-        if (lm->desc.tie)
-            el_decoder_gradient(&lm->net.decoder, run,
-                                el_at(k, h, row * lm->net.stack.width),
-                                el_at(k, tape->logits, row * lm->classes),
-                                tape->grad, tape->scratch);
-        el_lm_embedding_gradient(tape, block.begin, run,
-                                 el_at(k, tape->dx, row * el_lm_embedded(lm)));
+        if (output)
+            output_back(tape, block, false, true);
+        el_lm_embedding_gradient(
+            tape, block.begin, run,
+            el_at(lm->net.k, tape->dx, block.begin * B * el_lm_embedded(lm)));
     }
 }
 
@@ -295,8 +320,6 @@ void el_lm_backward(const elman_lm *lm, elman_lm_tape *tape, void *grad)
 void el_lm_backward_through(const elman_lm *lm, elman_lm_tape *tape,
                             const el_lm_flow *flow, void *grad)
 {
-    const el_decoder *const d = &lm->net.decoder;
-    const int64_t rows = el_rows(tape->run);
     const el_ends ends = el_lm_ends(tape);
     el_backward b = {.dhT = flow->dhT,
                      .dcT = flow->dcT,
@@ -310,17 +333,16 @@ void el_lm_backward_through(const elman_lm *lm, elman_lm_tape *tape,
         tape->run.steps = 0;
         return;
     }
-    const void *h = el_lm_drops(tape) ? tape->out : el_tape_output(&tape->tape);
-    el_decoder_backward(d, rows, tape->logits, tape->dh);
-    if (!lm->desc.tie)
-        el_decoder_gradient(d, tape->run, h, tape->logits, grad, tape->scratch);
+    const el_block all = {0, tape->run.steps};
+    const bool later = lm->desc.tie && all.end > EL_BLOCK_STEPS;
+    output_back(tape, all, true, !later);
     if (el_lm_drops(tape))
         el_lm_drop(tape, 0, tape->run, tape->dh, tape->dh);
     b.dy = tape->dh;
     b.dx = tape->dx;
     el_tape_backward(&tape->tape, &b);
     if (lm->net.embedding >= 0)
-        table_gradients(tape, h);
+        table_gradients(tape, later);
     tape->run.steps = 0;
 }
 

@@ -10,7 +10,7 @@
 
 static size_t scratch_bytes(const elman_lm *lm, el_run most)
 {
-    const size_t decoder = el_decoder_scratch(&lm->net.decoder);
+    const size_t decoder = el_loss_scratch(&lm->net.decoder, most);
     const size_t embedding =
         lm->net.embedding >= 0
             ? el_lookup_scratch(lm->net.k, most, lm->classes, lm->desc.embed)
@@ -37,11 +37,14 @@ static void plan_tape(el_plan *p, elman_lm_tape *t, bool recalls)
     if (!recalls || lm->tokens > 1)
         el_want(p, &t->ids, ids, 1, sizeof *t->ids);
     el_want(p, &t->logits, rows, lm->classes, size);
+    el_want(p, &t->sums, rows, 2, size);
     el_want(p, &t->each, rows, 1, sizeof *t->each);
     if (x > 0 && !recalls)
         el_want(p, &t->x, rows, x, size);
     if (t->inference)
         return;
+    if (!recalls)
+        el_want(p, &t->aims, rows, 1, sizeof *t->aims);
     if (lm->desc.dropout > 0)
         el_want(p, &t->out, rows, P, size);
     el_want(p, &t->dh, rows, P, size);
@@ -142,6 +145,8 @@ void el_lm_tape_free(elman_lm_tape *t)
     el_free(c, t->dx);
     el_free(c, t->out);
     el_free(c, t->logits);
+    el_free(c, t->sums);
+    el_free(c, t->aims);
     el_free(c, t->dh);
     el_free(c, t->each);
     el_free(c, t->scratch);
@@ -171,21 +176,31 @@ static const void *top_of(elman_lm_tape *t, int64_t from, el_run run,
     return t->out;
 }
 
+static el_loss loss_of(elman_lm_tape *t, int64_t from, el_run run,
+                       const void *h)
+{
+    return el_lm_loss(t, 0, el_rows(run), top_of(t, from, run, h),
+                      t->targets + from * run.batch);
+}
+
 static void leave(void *arg, int64_t from, el_run run, const void *h)
 {
     elman_lm_tape *const t = arg;
-    el_lm_losses(t, el_rows(run), top_of(t, from, run, h),
-                 t->targets + from * run.batch, false);
+    const el_loss loss = loss_of(t, from, run, h);
+    el_lm_losses(t, &loss);
 }
 
 static const void *arrive(void *arg, int64_t from, el_run run, const void *h)
 {
     elman_lm_tape *const t = arg;
-    const el_decoder *const d = &t->lm->net.decoder;
-    const void *const top = top_of(t, from, run, h);
-    el_lm_losses(t, el_rows(run), top, t->targets + from * run.batch, true);
-    el_decoder_backward(d, el_rows(run), t->logits, t->dh);
-    el_decoder_gradient(d, run, top, t->logits, t->grad, t->scratch);
+    const el_loss loss = loss_of(t, from, run, h);
+    el_loss_forward(&loss);
+    el_loss_backward(&loss, &(el_loss_back){.run = run,
+                                            .scale = t->scale,
+                                            .weights = t->lm->net.weights,
+                                            .dh = t->dh,
+                                            .grad = t->grad,
+                                            .scratch = t->scratch});
     if (el_lm_drops(t))
         el_lm_drop(t, from, run, t->dh, t->dh);
     return t->dh;

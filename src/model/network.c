@@ -25,8 +25,7 @@ elman_status el_network_build(elman_network *n, const el_network_parts *parts)
             &(el_decoder_desc){.hidden = n->stack.width,
                                .classes = parts->outputs,
                                .tied = parts->tie ? n->embedding : -1,
-                               .bias = parts->decoder_bias,
-                               .trainable = parts->stack.trainable},
+                               .bias = parts->decoder_bias},
             &n->views, &n->decoder);
     if (s)
         return s;

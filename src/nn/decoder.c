@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "decoder.h"
+#include "../base/team.h"
 
 #include <string.h>
+
+enum { FEW_ROWS = 64, FORWARD_BLOCK = 768 };
+
+/* Of the block that begins with a class. */
+static int64_t block_width(const el_decoder *d, int64_t class)
+{
+    const int64_t left = d->classes - class;
+    return left < EL_DECODER_BLOCK ? left : EL_DECODER_BLOCK;
+}
 
 elman_status el_decoder_create(const elman_context *context,
                                const el_kernels *k, const el_decoder_desc *desc,
@@ -24,10 +34,7 @@ elman_status el_decoder_create(const elman_context *context,
     if (s)
         return s;
     const int64_t forward = el_packed_bytes(k, classes, hidden);
-    const int64_t backward = el_packed_bytes(k, hidden, classes);
     if ((out->out = el_alloc_array(context, forward, 1)) &&
-        (!desc->trainable ||
-         (out->back = el_alloc_array(context, backward, 1))) &&
         (!desc->bias ||
          (out->bias_row = el_alloc_array(context, classes, k->size))))
         return ELMAN_OK;
@@ -40,84 +47,97 @@ void el_decoder_free(el_decoder *d)
     if (!d->context)
         return;
     el_free(d->context, d->out);
-    el_free(d->context, d->back);
     el_free(d->context, d->bias_row);
     *d = (el_decoder){0};
 }
 
 int64_t el_decoder_bytes(const el_decoder *d)
 {
-    return (int64_t)(el_block_bytes(d->out) + el_block_bytes(d->back) +
-                     el_block_bytes(d->bias_row));
+    return (int64_t)(el_block_bytes(d->out) + el_block_bytes(d->bias_row));
 }
 
 void el_decoder_pack(el_decoder *d, const void *weights)
 {
     const void *const w = el_at(d->k, weights, d->weight);
     el_pack_rows(d->context, d->k, d->out, w, d->hidden, d->classes, d->hidden);
-    if (d->back)
-        el_pack_columns(d->context, d->k, d->back, w, d->hidden, d->hidden,
-                        d->classes);
     if (d->bias_row)
         memcpy(d->bias_row, el_at(d->k, weights, d->bias),
                (size_t)d->classes * d->k->size);
 }
 
+typedef struct forward_job {
+    el_gemm g; /* of all classes */
+    const el_kernels *k;
+    int parts;
+} forward_job;
+
+/* Some classes after another: their weights are read once from far away,
+ * however many rows pass over them. */
+static void forward_part(void *arg, int part)
+{
+    const forward_job *const j = arg;
+    const el_kernels *const k = j->k;
+    int64_t from, to;
+    el_share(j->g.n, EL_PANEL, j->parts, part, &from, &to);
+    for (; from < to; from += FORWARD_BLOCK) {
+        el_gemm g = j->g;
+        g.n = to - from < FORWARD_BLOCK ? to - from : FORWARD_BLOCK;
+        g.w = el_packed_at(k, g.w, from, g.k);
+        g.init = g.init ? el_at(k, g.init, from) : NULL;
+        g.c = el_at(k, g.c, from);
+        k->gemm(&g);
+    }
+}
+
 void el_decoder_forward(const el_decoder *d, int64_t rows, const void *h,
                         void *logits)
 {
-    el_product(d->context, d->k,
-               &(el_gemm){.m = rows,
-                          .n = d->classes,
-                          .k = d->hidden,
-                          .a = h,
-                          .lda = d->hidden,
-                          .w = d->out,
-                          .init = d->bias_row,
-                          .c = logits,
-                          .ldc = d->classes});
+    el_team *const team = d->context->team;
+    forward_job j = {.g = {.m = rows,
+                           .n = d->classes,
+                           .k = d->hidden,
+                           .a = h,
+                           .lda = d->hidden,
+                           .w = d->out,
+                           .init = d->bias_row,
+                           .c = logits,
+                           .ldc = d->classes},
+                     .k = d->k,
+                     .parts = el_team_size(team)};
+    if (rows > FEW_ROWS && d->classes >= j.parts * FORWARD_BLOCK)
+        el_team_run(team, j.parts, forward_part, &j);
+    else
+        el_product(d->context, d->k, &j.g);
 }
 
-void el_decoder_backward(const el_decoder *d, int64_t rows, const void *dlogits,
-                         void *dh)
+int64_t el_decoder_block_bytes(const el_decoder *d)
 {
-    el_product(d->context, d->k,
-               &(el_gemm){.m = rows,
-                          .n = d->hidden,
-                          .k = d->classes,
-                          .a = dlogits,
-                          .lda = d->classes,
-                          .w = d->back,
+    return el_packed_bytes(d->k, d->hidden, block_width(d, 0));
+}
+
+void el_decoder_pack_block(const el_decoder *d, const void *weights,
+                           int64_t class, int64_t from, int64_t to,
+                           void *packed)
+{
+    const el_kernels *const k = d->k;
+    const int64_t H = d->hidden, wide = block_width(d, class);
+    k->pack_columns(el_packed_at(k, packed, from, wide),
+                    el_at(k, weights, d->weight + class * H + from), H,
+                    to - from, wide);
+}
+
+void el_decoder_back_block(const el_decoder *d, const el_decoder_back *b)
+{
+    const int64_t wide = block_width(d, b->class);
+    void *const dh = el_at(d->k, b->dh, b->from);
+    d->k->gemm(&(el_gemm){.m = b->rows,
+                          .n = b->to - b->from,
+                          .k = wide,
+                          .a = b->dlogits,
+                          .lda = b->ldd,
+                          .w = el_packed_at(d->k, b->packed, b->from, wide),
+                          .init = b->class > 0 ? dh : NULL,
+                          .ldi = d->hidden,
                           .c = dh,
                           .ldc = d->hidden});
-}
-
-void el_decoder_gradient(const el_decoder *d, el_run run, const void *h,
-                         const void *dlogits, void *grad, void *scratch)
-{
-    const el_chain chain = {.run = run};
-    el_product_gradient(d->context, d->k,
-                        &(el_gradient){.chain = chain,
-                                       .n = d->classes,
-                                       .m = d->hidden,
-                                       .a = dlogits,
-                                       .lda = d->classes,
-                                       .b = {.p = (void *)h, .ld = d->hidden},
-                                       .grad = el_at(d->k, grad, d->weight),
-                                       .scratch = scratch});
-    el_sum_gradient(d->context, d->k,
-                    &(el_sum){.chain = chain,
-                              .n = d->classes,
-                              .a = dlogits,
-                              .lda = d->classes,
-                              .grad = el_at(d->k, grad, d->bias),
-                              .scratch = scratch});
-}
-
-size_t el_decoder_scratch(const el_decoder *d)
-{
-    const size_t product =
-        el_gradient_scratch(d->context, d->k, d->classes, d->hidden);
-    const size_t bias = (size_t)d->classes * d->k->size;
-    return product > bias ? product : bias;
 }

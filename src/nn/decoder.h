@@ -6,14 +6,16 @@
 #include "../cell/product.h"
 #include "views.h"
 
+/* Classes that are worked on at once on the way back (loss.h). */
+enum { EL_DECODER_BLOCK = 256 };
+
 typedef struct el_decoder {
     const elman_context *context;
     const el_kernels *k;
     int64_t hidden, classes; /* H, V */
     int64_t weight, bias;    /* where they begin in the flat block; bias -1:
                               * there is none */
-    void *out, *back;        /* packed for products with W', and with W; back
-                              * is NULL where nothing trains */
+    void *out;               /* packed for products with W' */
     void *bias_row;          /* [V]; NULL without a bias */
 } el_decoder;
 
@@ -21,7 +23,7 @@ typedef struct el_decoder_desc {
     int64_t hidden, classes; /* H, V */
     int64_t tied; /* where a weight [V,H] begins that is the decoder's as well;
                    * -1: it has one of its own */
-    bool bias, trainable;
+    bool bias;
 } el_decoder_desc;
 
 elman_status el_decoder_create(const elman_context *context,
@@ -35,12 +37,26 @@ void el_decoder_pack(el_decoder *decoder, const void *weights);
 /* logits [rows,V] of h [rows,H] */
 void el_decoder_forward(const el_decoder *decoder, int64_t rows, const void *h,
                         void *logits);
-/* dh [rows,H] of dlogits [rows,V]; of a trainable one. */
-void el_decoder_backward(const el_decoder *decoder, int64_t rows,
-                         const void *dlogits, void *dh);
-/* grad is the whole flat block, added to.  Of one with a bias. */
-void el_decoder_gradient(const el_decoder *decoder, el_run run, const void *h,
-                         const void *dlogits, void *grad, void *scratch);
-size_t el_decoder_scratch(const el_decoder *decoder);
+
+/* The way back goes through one block of classes after another, by threads that
+ * share the work themselves.  packed, of el_decoder_block_bytes bytes, gets the
+ * weights of the block that begins with `class`, columns [from,to), from a
+ * multiple of EL_PANEL; weights is the whole flat block. */
+int64_t el_decoder_block_bytes(const el_decoder *decoder);
+void el_decoder_pack_block(const el_decoder *decoder, const void *weights,
+                           int64_t class, int64_t from, int64_t to,
+                           void *packed);
+/* Columns [from,to) of dh [rows,H], of dlogits of such a block: they go on from
+ * what stands there, but for the first block. */
+typedef struct el_decoder_back {
+    int64_t class;
+    const void *packed;
+    int64_t from, to, rows;
+    const void *dlogits; /* [rows,.], */
+    int64_t ldd;         /* so far apart */
+    void *dh;
+} el_decoder_back;
+void el_decoder_back_block(const el_decoder *decoder,
+                           const el_decoder_back *back);
 
 #endif

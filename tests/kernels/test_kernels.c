@@ -529,6 +529,33 @@ static int64_t any_target(draw *d, int64_t classes)
     return which < 4 ? all[which] : target;
 }
 
+/* Column by column in pieces of any width, in place or not: the same as whole.
+ */
+static void check_xent_parts(int level, draw *d, const el_xent *e,
+                             const matrix *x, int64_t target, double loss)
+{
+    const el_kernels *const k = kernels_of(level);
+    const matrix dx = output(level, 1, d, 1, e->classes, e->classes);
+    const bool in_place = draw_below(d, 2);
+    float sums[2];
+    const double got = k->xent_sums(x->at, e->classes, target, sums);
+    if (!same_double(got, loss))
+        fail_trying("the loss by sums is %a, not %a", got, loss);
+    if (in_place)
+        matrix_copy(&dx, x);
+    for (ptrdiff_t j = 0, n; j < e->classes; j += n) {
+        n = 1 + draw_below(d, e->classes - j);
+        k->xent_columns(&(el_xent_columns){.n = n,
+                                           .x = (in_place ? dx.at : x->at) + j,
+                                           .sums = sums,
+                                           .scale = e->scale,
+                                           .target = target - j,
+                                           .dx = dx.at + j});
+    }
+    matrix_check(&dx, &expected[0]);
+    compared += level != EL_LEVEL_C;
+}
+
 static void check_xent(draw *d, ptrdiff_t classes, int kind)
 {
     enum { NO_DX, DX, DX_IS_X, WAYS };
@@ -568,6 +595,8 @@ static void check_xent(draw *d, ptrdiff_t classes, int kind)
         if (!same_double(got, loss))
             fail_trying("the loss is %a, not %a", got, loss);
         check_output(level, 0, &dx);
+        if (way != NO_DX && target >= 0 && !e.weight && e.smoothing == 0)
+            check_xent_parts(level, d, &e, &x, target, loss);
     }
 }
 

@@ -134,7 +134,39 @@ static double xent_general(const el_xent *e, const REAL *x, int64_t target,
     return (double)(REAL)loss;
 }
 
-/* loss = ln sum exp(x - max) + (max - x_target);  dx = scale (softmax - 1_t) */
+/* loss = ln sum exp(x - max) + (max - x_target) */
+static double NAME(xent_sums)(const void *row, ptrdiff_t n, int64_t target,
+                              void *sums)
+{
+    const REAL *const x = row;
+    const REAL at_target = x[target];
+    REAL max = -INFINITY;
+    for (ptrdiff_t j = 0; j < n; ++j)
+        max = x[j] > max ? x[j] : max;
+    REAL lanes[EL_LANES] = {0};
+    for (ptrdiff_t j = 0; j < n; ++j)
+        lanes[j % EL_LANES] += EXP(x[j] - max);
+    const REAL sum = tree_sum(lanes);
+    ((REAL *)sums)[0] = max;
+    ((REAL *)sums)[1] = sum;
+    return (double)((max - at_target) + (REAL)el_log64((double)sum));
+}
+
+static void NAME(xent_columns)(const el_xent_columns *c)
+{
+    const REAL *const x = c->x;
+    const REAL max = ((const REAL *)c->sums)[0];
+    const REAL scale = (REAL)c->scale;
+    const REAL factor = scale / ((const REAL *)c->sums)[1];
+    const bool met = c->target >= 0 && c->target < c->n;
+    const REAL hit = met ? EXP(x[c->target] - max) : 0;
+    REAL *const dx = c->dx;
+    for (ptrdiff_t j = 0; j < c->n; ++j)
+        dx[j] = EXP(x[j] - max) * factor;
+    if (met)
+        dx[c->target] = FMA(hit, factor, -scale);
+}
+
 double NAME(xent)(const el_xent *e, const void *row, int64_t target,
                   void *gradient)
 {
@@ -146,26 +178,14 @@ double NAME(xent)(const el_xent *e, const void *row, int64_t target,
             dx[j] = 0;
         return 0;
     }
-    const REAL at_target = x[target];
-    REAL max = -INFINITY;
-    for (ptrdiff_t j = 0; j < n; ++j)
-        max = x[j] > max ? x[j] : max;
-    REAL lanes[EL_LANES] = {0};
-    for (ptrdiff_t j = 0; j < n; ++j)
-        lanes[j % EL_LANES] += EXP(x[j] - max);
-    const REAL sum = tree_sum(lanes);
+    REAL sums[2];
+    const double loss = NAME(xent_sums)(x, n, target, sums);
     if (e->weight || e->smoothing != 0)
-        return xent_general(e, x, target, max, sum, dx);
-    const REAL log_sum = (REAL)el_log64((double)sum);
-    if (dx) {
-        const REAL scale = (REAL)e->scale;
-        const REAL factor = scale / sum;
-        const REAL hit = EXP(at_target - max);
-        for (ptrdiff_t j = 0; j < n; ++j)
-            dx[j] = EXP(x[j] - max) * factor;
-        dx[target] = FMA(hit, factor, -scale);
-    }
-    return (double)((max - at_target) + log_sum);
+        return xent_general(e, x, target, sums[0], sums[1], dx);
+    const el_xent_columns all = {n, x, sums, e->scale, target, dx};
+    if (dx)
+        NAME(xent_columns)(&all);
+    return loss;
 }
 
 static double NAME(sum_squares)(const void *x, ptrdiff_t n)
@@ -288,7 +308,8 @@ static double NAME(probe)(void *data, double count)
         .gru_mix = NAME(gru_mix), .gru_mix_back = NAME(gru_mix_back),          \
         .gru_reset_back = NAME(gru_reset_back),                                \
         .add_strided = NAME(add_strided), .add_rows = NAME(add_rows),          \
-        .xent = NAME(xent), .sum_squares = NAME(sum_squares),                  \
+        .xent = NAME(xent), .xent_sums = NAME(xent_sums),                      \
+        .xent_columns = NAME(xent_columns), .sum_squares = NAME(sum_squares),  \
         .update = NAME(update), .panel_bytes = NAME(panel_bytes),              \
         .pack_rows = NAME(pack_rows), .pack_columns = NAME(pack_columns),      \
         .transpose = NAME(transpose), .probe = NAME(probe),                    \

@@ -92,16 +92,10 @@ static float EL_KERNEL(row_max)(const float *x, ptrdiff_t n)
     return most;
 }
 
-static double EL_KERNEL(xent)(const el_xent *e, const void *row, int64_t target,
-                              void *gradient)
+static double EL_KERNEL(xent_sums)(const void *row, ptrdiff_t n, int64_t target,
+                                   void *sums)
 {
-    /* What is rare has one body, the reference's. */
-    if (target < 0 || e->weight || e->smoothing != 0)
-        return el_xent_c(e, row, target, gradient);
     const float *const x = row;
-    float *const dx = gradient;
-    const ptrdiff_t n = e->classes;
-    const float at_target = x[target];
     const float max = EL_KERNEL(row_max)(x, n);
     const vf shift = v_set(max);
     vf lanes[LANE_VECTORS];
@@ -114,19 +108,43 @@ static double EL_KERNEL(xent)(const el_xent *e, const void *row, int64_t target,
             lanes[u] = v_pick(m, v_add(lanes[u], z), lanes[u]);
         }
     const float sum = EL_KERNEL(tree_sum)(lanes);
-    if (dx) {
-        const float scale = (float)e->scale;
-        const float factor = scale / sum;
-        const vf hit = v_exp(v_set(at_target - max));
-        for (ptrdiff_t j = 0; j < n; j += VL) {
-            const vm m = v_tail(n - j);
-            const vf z = v_exp(v_sub(v_load(x + j, m), shift));
-            v_store(dx + j, m, v_mul(z, v_set(factor)));
-        }
-        v_store(dx + target, v_tail(1),
-                v_fma(hit, v_set(factor), v_set(-scale)));
+    ((float *)sums)[0] = max;
+    ((float *)sums)[1] = sum;
+    return (double)((max - x[target]) + (float)el_log64((double)sum));
+}
+
+static void EL_KERNEL(xent_columns)(const el_xent_columns *c)
+{
+    const float *const x = c->x;
+    float *const dx = c->dx;
+    const float *const sums = c->sums;
+    const vf shift = v_set(sums[0]);
+    const float scale = (float)c->scale;
+    const vf factor = v_set(scale / sums[1]);
+    const bool met = c->target >= 0 && c->target < c->n;
+    const vf hit = v_exp(v_set(met ? x[c->target] - sums[0] : 0));
+    for (ptrdiff_t j = 0; j < c->n; j += VL) {
+        const vm m = v_tail(c->n - j);
+        const vf z = v_exp(v_sub(v_load(x + j, m), shift));
+        v_store(dx + j, m, v_mul(z, factor));
     }
-    return (double)((max - at_target) + (float)el_log64((double)sum));
+    if (met)
+        v_store(dx + c->target, v_tail(1), v_fma(hit, factor, v_set(-scale)));
+}
+
+static double EL_KERNEL(xent)(const el_xent *e, const void *row, int64_t target,
+                              void *gradient)
+{
+    /* What is rare has one body, the reference's. */
+    if (target < 0 || e->weight || e->smoothing != 0)
+        return el_xent_c(e, row, target, gradient);
+    float sums[2];
+    const double loss = EL_KERNEL(xent_sums)(row, e->classes, target, sums);
+    const el_xent_columns all = {e->classes, row,    sums,
+                                 e->scale,   target, gradient};
+    if (gradient)
+        EL_KERNEL(xent_columns)(&all);
+    return loss;
 }
 
 /* A product of two floats is exact in double, so that the vectors which the
