@@ -48,7 +48,9 @@ def flops(row):
     I, H, L, D, B, T = map(int, f[2:8])
     sizes = (I + H) + (L - 1) * (D * H + H)
     once = 2 * B * T * D * GATES[f[1]] * H * sizes
-    return 3 * once if f[8] == "train" else once
+    if f[8] == "lm":
+        once += 2 * B * T * H * int(f[9])
+    return 3 * once if f[8] in ("train", "lm") else once
 
 
 class Peer:

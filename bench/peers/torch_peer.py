@@ -14,14 +14,21 @@ backward with all sequences whole, forward with elman's lengths packed, and
 forward with all whole.  Backward through packed sequences is no better: PyTorch
 1.13 takes a time that grows with the square of the steps.
 
+An update of a language model (purpose `lm`) is embedding or one-hot rows,
+stack, linear layer, mean cross-entropy, backward, clipping and SGD; the state
+is carried on.  In bf16 it is the faster of the whole model in bfloat16 and of
+autocast with weights of float32, which a line on stderr names.
+
 How many threads the BLAS has is for the environment to say.
 """
 import argparse
+import contextlib
 import statistics
 import sys
 import time
 
 import torch
+from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence
 
 SECONDS, RUNS_LEAST, CALLS_A_RUN = 0.5, 3, 200
@@ -36,7 +43,8 @@ LENGTHS = [
 def read_row(line):
     f = line.rstrip("\n").split("\t")
     row = dict(zip(NUMBERS, map(int, f[2:8])))
-    return dict(row, name=f[0], cell=f[1], purpose=f[8])
+    vocab = int(f[9]) if len(f) > 9 else 0
+    return dict(row, name=f[0], cell=f[1], purpose=f[8], vocab=vocab)
 
 
 def network(w):
@@ -93,12 +101,78 @@ class Workload:
                 self.x, torch.tensor(LENGTHS), enforce_sorted=False))
 
 
+class LanguageModel:
+    """run() is one update of all weights."""
+    calls = 1
+
+    def __init__(self, row, dtype, autocast):
+        self.row, self.name, self.autocast = row, row["name"], autocast
+        V, E, H = row["vocab"], row["input"], row["hidden"]
+        self.embedding = torch.nn.Embedding(V, E) if E else None
+        self.rnn = network(dict(row, input=E or V))
+        self.linear = torch.nn.Linear(H, V)
+        self.modules = torch.nn.ModuleList(
+            [m for m in (self.embedding, self.rnn, self.linear) if m])
+        self.dtype = torch.float32 if autocast else dtype
+        self.modules.to(self.dtype)
+        self.coarse = dtype != torch.float32
+        self.optimizer = torch.optim.SGD(self.modules.parameters(), lr=0.1)
+        tokens = torch.randint(V, (row["steps"] + 1, row["batch"]))
+        self.ids, self.targets = tokens[:-1], tokens[1:].reshape(-1)
+        self.state = None
+
+    def enter(self):
+        if self.embedding:
+            return self.embedding(self.ids)
+        return functional.one_hot(self.ids, self.row["vocab"]).to(self.dtype)
+
+    def forward(self, state):
+        """Logits [T*B,V], loss and state."""
+        cast = torch.autocast("cpu", dtype=torch.bfloat16)
+        with cast if self.autocast else contextlib.nullcontext():
+            h, state = self.rnn(self.enter(), state)
+            logits = self.linear(h.flatten(0, 1))
+            return logits, functional.cross_entropy(logits, self.targets), state
+
+    def run(self):
+        self.optimizer.zero_grad(set_to_none=True)
+        _, loss, state = self.forward(self.state)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.modules.parameters(), 5)
+        self.optimizer.step()
+        self.state = (tuple(s.detach() for s in state)
+                      if isinstance(state, tuple) else state.detach())
+
+
+def make_model(row, dtype, threads):
+    """In bf16 the faster way of those that work."""
+    if dtype == torch.float32:
+        return LanguageModel(row, dtype, False)
+    torch.set_num_threads(threads)
+    found, fault = [], None
+    for autocast in (False, True):
+        try:
+            model = LanguageModel(row, dtype, autocast)
+            model.run()
+            found.append((timed(model.run, RUNS_LEAST, 0), autocast))
+        except RuntimeError as error:
+            fault = error
+    if not found:
+        raise fault
+    us, autocast = min(found)
+    print(f"# PyTorch, {row['name']}: "
+          f"{'autocast' if autocast else 'the whole model in bfloat16'}; "
+          f"all: {', '.join(f'{t / 1e3:.0f} ms' for t, _ in found)}",
+          file=sys.stderr, flush=True)
+    return LanguageModel(row, dtype, autocast)
+
+
 def plain_layer(w, x, weights):
     """One layer and direction of one sequence, x[T,I], without the BLAS."""
     W, U, b, c = (v.detach().float() for v in weights)
     h = cell = torch.zeros(w["hidden"])
     ys = []
-    for t in range(x.shape[0]):
+    for t in range(len(x)):
         a, r = (W * x[t]).sum(1) + b, (U * h).sum(1) + c
         if w["cell"] == "gru":
             a, r = a.chunk(3), r.chunk(3)
@@ -112,6 +186,24 @@ def plain_layer(w, x, weights):
             h = torch.relu(a + r) if w["cell"] == "relu" else torch.tanh(a + r)
         ys.append(h)
     return torch.stack(ys)
+
+
+def loss_is_right(model):
+    """The last sequence's logits by plain sums, and the loss by double ones."""
+    with torch.no_grad():
+        logits, loss, _ = model.forward(None)
+        V, B = model.row["vocab"], model.row["batch"]
+        h = model.enter()[:, -1].float()
+        for weights in model.rnn.all_weights:
+            h = plain_layer(model.row, h, weights)
+        W, b = (v.float() for v in model.linear.parameters())
+        y = torch.stack([(W * row).sum(1) + b for row in h])
+        got = logits.reshape(-1, B, V)[:, -1].float()
+        wrong = ((got - y).norm() / y.norm()).item()
+        nats = functional.cross_entropy(logits.double(), model.targets)
+        off = abs(loss.item() / nats.item() - 1)
+    most = 0.05 if model.coarse else 1e-5
+    return wrong < most and off < most
 
 
 def is_right(workload):
@@ -164,9 +256,11 @@ def main():
         try:
             if workload is None or workload.name != row["name"]:
                 workload = None
-                new = Workload(row, dtype)
+                is_lm = row["purpose"] == "lm"
+                new = (make_model(row, dtype, o.threads) if is_lm
+                       else Workload(row, dtype))
                 torch.set_num_threads(1)
-                right = is_right(new)
+                right = (loss_is_right if is_lm else is_right)(new)
                 torch.set_num_threads(o.threads)
                 if not right:
                     raise ValueError("the output differs from plain sums")
