@@ -193,7 +193,7 @@ typedef struct elman_view {
  * and names. */
 typedef struct elman_memory {
     size_t struct_size;
-    int64_t weights;   /* the flat block */
+    int64_t weights;   /* the flat block, or what it was packed into */
     int64_t packed;    /* the copies of it that kernels read */
     int64_t gradient;  /* another flat block, where it is trained */
     int64_t optimizer; /* its moments */
@@ -252,8 +252,9 @@ typedef struct elman_rnn_desc {
     int64_t hidden;              /* H, at least 1 */
     int layers;                  /* L; 0 means 1 */
     int no_bias;                 /* 1: neither bias exists */
-    int inference_only;          /* 1: no packed copy for back-propagation is
-                                  * kept */
+    int inference_only;          /* 1: for forward only.  Weights of ELMAN_F32
+                                  * and ELMAN_F64 then lie in memory once, and
+                                  * packed: see elman_rnn_weights */
     int64_t proj;                /* LSTM: 1 ... H-1; 0: no projection */
     int bidirectional;           /* 1: a second direction, from each sequence's
                                   * own end */
@@ -290,10 +291,13 @@ ELMAN_API elman_status elman_rnn_view(const elman_rnn *rnn, int index,
 ELMAN_API elman_status elman_rnn_find(const elman_rnn *rnn, const char *name,
                                       elman_view *out);
 
-/* The flat block, to read. */
+/* The flat block, to read.  Of a network that is inference_only it is a copy,
+ * made by the first call, which lasts until the next weights_begin; NULL, with
+ * a message: memory ran out. */
 ELMAN_API const void *elman_rnn_weights(const elman_rnn *rnn);
 /* The flat block, to write: nothing may run until weights_end, which makes the
- * packed copies that the kernels compute with. */
+ * packed copies that the kernels compute with, or, where it is inference_only,
+ * packs it in its place.  The pointer is not to be used after that. */
 ELMAN_API void *elman_rnn_weights_begin(elman_rnn *rnn);
 ELMAN_API void elman_rnn_weights_end(elman_rnn *rnn);
 /* PyTorch's start: every weight and bias uniform in [-1/sqrt(H), 1/sqrt(H)).

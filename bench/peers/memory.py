@@ -45,10 +45,15 @@ def torch_child(line, threads):
     import torch_peer
     torch.set_num_threads(threads)
     row = torch_peer.read_row(line)
-    small = dict(row, input=8, hidden=8, batch=2, steps=2)
+    is_lm = row["purpose"] == "lm"
+    small = dict(row, input=8, hidden=8, batch=2, steps=2,
+                 purpose="train" if is_lm else row["purpose"])
     torch_peer.Workload(small, torch.float32).run()
     before = resident()
-    workload = torch_peer.Workload(row, torch.float32)
+    if is_lm:
+        workload = torch_peer.make_model(row, torch.float32, threads)
+    else:
+        workload = torch_peer.Workload(row, torch.float32)
     for _ in range(4):
         workload.run()
     print(resident() - before)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "../base/cpu.h"
 #include "../base/random.h"
+#include "../nn/compact.h"
 #include "../nn/fill.h"
 #include "../nn/tape.h"
 #include "../tensor/dtype.h"
@@ -15,7 +16,8 @@ struct elman_rnn {
     elman_rnn_desc desc;
     el_views views;
     el_stack stack;
-    void *weights; /* the flat block */
+    void *weights;      /* the flat block, or, where it only infers, NULL and */
+    el_compact compact; /* that one, which packing takes the place of */
 };
 
 struct elman_tape {
@@ -78,6 +80,22 @@ elman_status el_check_rnn_desc(elman_rnn_desc *d)
     return ELMAN_OK;
 }
 
+/* Packed panels of bfloat16 and of bytes are not what they were made of. */
+static bool lies_once(const elman_rnn_desc *d)
+{
+    return d->inference_only &&
+           (d->dtype == ELMAN_F32 || d->dtype == ELMAN_F64);
+}
+
+static elman_status create_weights(elman_rnn *rnn)
+{
+    const int64_t total = rnn->views.total;
+    if (lies_once(&rnn->desc))
+        return el_compact_create(&rnn->stack, total, &rnn->compact);
+    rnn->weights = el_alloc_array(rnn->context, total, rnn->stack.k->size);
+    return rnn->weights ? ELMAN_OK : ELMAN_ENOMEM;
+}
+
 elman_status elman_rnn_create(elman_context *context,
                               const elman_rnn_desc *desc, elman_rnn **out)
 {
@@ -107,6 +125,7 @@ elman_status elman_rnn_create(elman_context *context,
                                  .directions = d.bidirectional ? 2 : 1,
                                  .bias = !d.no_bias,
                                  .trainable = !d.inference_only,
+                                 .lent = lies_once(&d),
                                  .reset_before = d.reset_before,
                                  .single = d.single,
                                  .dropout = d.dropout,
@@ -114,11 +133,8 @@ elman_status elman_rnn_create(elman_context *context,
                                  .weight_drop = d.weight_drop,
                                  .prefix = ""};
     s = el_stack_create(context, &stack, &rnn->views, &rnn->stack);
-    if (!s) {
-        rnn->weights =
-            el_alloc_array(context, rnn->views.total, rnn->stack.k->size);
-        s = rnn->weights ? ELMAN_OK : ELMAN_ENOMEM;
-    }
+    if (!s)
+        s = create_weights(rnn);
     if (s) {
         elman_rnn_destroy(&rnn);
         return s;
@@ -133,6 +149,7 @@ void elman_rnn_destroy(elman_rnn **rnn)
     if (!rnn || !*rnn)
         return;
     const elman_context *const c = (*rnn)->context;
+    el_compact_free(&(*rnn)->compact);
     el_stack_free(&(*rnn)->stack);
     el_views_free(c, &(*rnn)->views);
     el_free(c, (*rnn)->weights);
@@ -165,19 +182,27 @@ elman_status elman_rnn_find(const elman_rnn *rnn, const char *name,
 
 const void *elman_rnn_weights(const elman_rnn *rnn)
 {
+    if (rnn && rnn->compact.stack)
+        return el_compact_read(&rnn->compact);
     return rnn ? rnn->weights : NULL;
 }
 
 void *elman_rnn_weights_begin(elman_rnn *rnn)
 {
+    if (rnn && rnn->compact.stack)
+        return el_compact_open(&rnn->compact);
     return rnn ? rnn->weights : NULL;
 }
 
 void elman_rnn_weights_end(elman_rnn *rnn)
 {
-    if (rnn && rnn->desc.dtype == ELMAN_INT8)
+    if (!rnn)
+        return;
+    if (rnn->desc.dtype == ELMAN_INT8)
         el_views_round(&rnn->views, rnn->weights);
-    if (rnn)
+    if (rnn->compact.stack)
+        EL_COMPUTE(el_compact_close(&rnn->compact));
+    else
         EL_COMPUTE(el_stack_pack(&rnn->stack, rnn->weights));
 }
 
@@ -185,7 +210,8 @@ void elman_rnn_init(elman_rnn *rnn, uint64_t seed)
 {
     if (!rnn)
         return;
-    EL_COMPUTE(el_fill_uniform(rnn->stack.k, rnn->weights, rnn->views.total, 1,
+    void *const weights = elman_rnn_weights_begin(rnn);
+    EL_COMPUTE(el_fill_uniform(rnn->stack.k, weights, rnn->views.total, 1,
                                rnn->desc.hidden, seed,
                                EL_STREAM(EL_RANDOM_WEIGHTS, 0)));
     elman_rnn_weights_end(rnn);
@@ -295,7 +321,10 @@ elman_status elman_rnn_memory(const elman_rnn *rnn, const elman_tape_desc *desc,
     const elman_status s = desc ? tape_costs(rnn, desc, &cost) : ELMAN_OK;
     if (s)
         return s;
-    elman_memory m = {.weights = (int64_t)el_block_bytes(rnn->weights),
+    const int64_t weights = rnn->compact.stack
+                                ? el_compact_bytes(&rnn->compact)
+                                : (int64_t)el_block_bytes(rnn->weights);
+    elman_memory m = {.weights = weights,
                       .packed = el_stack_bytes(&rnn->stack),
                       .tape = cost.bytes,
                       .outside = cost.outside,

@@ -146,14 +146,16 @@ elman_status el_layer_create(el_layer *layer)
     MAKE(bias, layer->b_ih >= 0, row, k->size);
     MAKE(bias_n, layer->b_hh >= 0 && layer->ops == &el_gru_ops, H, k->size);
     MAKE(in, !dense, row * I, k->size);
-    PACK(in, dense, row, I);
+    PACK(in, dense && !layer->lent, row, I);
     PACK(back_in, layer->trainable && dense, I, G * H);
-    PACK(hr, layer->proj > 0, P, H);
+    PACK(hr, layer->proj > 0 && !layer->lent, P, H);
     PACK(back_hr, layer->trainable && layer->proj > 0, H, P);
 #undef PACK
 #undef MAKE
     if (!fine)
         return ELMAN_ENOMEM;
+    if (layer->lent)
+        return ELMAN_OK;
     el_recurrent r;
     const elman_status s = el_recurrent_create(layer, &r);
     if (s)
@@ -163,8 +165,15 @@ elman_status el_layer_create(el_layer *layer)
     return ELMAN_OK;
 }
 
+static void forget_lent(el_layer *layer)
+{
+    if (layer->lent)
+        layer->in = layer->rec = layer->hr = NULL;
+}
+
 void el_layer_free(el_layer *layer)
 {
+    forget_lent(layer);
     void **const all[] = {&layer->bias,     &layer->bias_n, &layer->in,
                           &layer->rec,      &layer->hr,     &layer->back_in,
                           &layer->back_rec, &layer->back_hr};
@@ -176,9 +185,11 @@ void el_layer_free(el_layer *layer)
 
 int64_t el_layer_bytes(const el_layer *layer)
 {
-    const void *const all[] = {layer->bias,     layer->bias_n, layer->in,
-                               layer->rec,      layer->hr,     layer->back_in,
-                               layer->back_rec, layer->back_hr};
+    el_layer own = *layer;
+    forget_lent(&own);
+    const void *const all[] = {own.bias,     own.bias_n, own.in,
+                               own.rec,      own.hr,     own.back_in,
+                               own.back_rec, own.back_hr};
     size_t bytes = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
         bytes += el_block_bytes(all[i]);
@@ -213,6 +224,8 @@ void el_layer_pack(el_layer *layer, const void *weights)
     const void *const w_ih = el_at(k, weights, layer->w_ih);
     if (layer->bias)
         pack_bias(layer, weights);
+    if (layer->lent)
+        return;
     if (layer->slots == 0)
         pack_gates(layer, layer->in, w_ih, I);
     for (int64_t g = 0; layer->slots > 0 && g < G; ++g)

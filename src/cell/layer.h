@@ -37,6 +37,8 @@ typedef struct el_layer {
     bool reset_before;
     bool reverse;
     bool trainable; /* keeps the packed copies of back-propagation */
+    bool lent;      /* in, rec and hr lie in somebody else's block, who packs
+                     * them; dense, and not trainable */
 
     /* Where the parameters begin in the flat block; -1: there is none. */
     int64_t w_ih, w_hh, b_ih, b_hh, w_hr;

@@ -71,7 +71,8 @@ elman_status el_stack_create(const elman_context *context,
                             .recurrent = out->recurrent,
                             .reset_before = desc->reset_before,
                             .reverse = i % S == 1,
-                            .trainable = desc->trainable};
+                            .trainable = desc->trainable,
+                            .lent = desc->lent};
         el_layer_shape(layer, desc->cell);
         out->count = i + 1;
         elman_status s = name_layer(desc, n, layer->reverse, views, layer);

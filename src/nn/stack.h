@@ -16,6 +16,7 @@ typedef struct el_stack_desc {
     int directions; /* 1 or 2 */
     int64_t slots;  /* of a one-hot input; 0: dense */
     bool bias, trainable;
+    bool lent;          /* see el_layer */
     bool reset_before;  /* of the GRU */
     bool single;        /* names of one cell, without its layer */
     double dropout;     /* of what goes from layer to layer, in training */
