@@ -14,6 +14,7 @@ elman.torch, which is imported by itself, has modules for PyTorch.
 """
 
 from ._language import LanguageModel, Report, Score
+from ._learning import Optimizer, cross_entropy
 from ._library import (
     Error,
     FileError,
@@ -30,7 +31,8 @@ from ._library import (
     set_num_threads,
 )
 from ._models import Network, NetworkState, read_tensors, read_torch
-from ._recurrent import GRU, LSTM, RNN, Optimizer, State, cross_entropy
+from ._recurrent import GRU, LSTM, RNN
+from ._state import State
 
 __all__ = [
     "GRU",

@@ -140,6 +140,15 @@ class Network:
             self.handle, lib.elman_rnn_view_count, lib.elman_rnn_view
         )
         self._shelves: Tuple[List[Tape], List[Tape]] = ([], [])
+        self.edited = False
+
+    def check_rest(self) -> None:
+        """Nothing runs while weights are written."""
+        if self.edited:
+            raise RuntimeError(
+                "the weights are being written (nothing runs before the block "
+                "of edit_weights ends)"
+            )
 
     @property
     def rows(self) -> int:
@@ -170,6 +179,7 @@ class Network:
 
     def run(self, tape: Tape, **fields: Any) -> None:
         """elman_rnn_run; fields are elman_sequences'."""
+        self.check_rest()
         check(
             lib.elman_rnn_run(
                 self.handle.pointer,
@@ -180,6 +190,7 @@ class Network:
 
     def run_back(self, tape: Tape, **fields: Any) -> None:
         """elman_rnn_run_back; fields are elman_gradients'."""
+        self.check_rest()
         check(
             lib.elman_rnn_run_back(
                 self.handle.pointer,

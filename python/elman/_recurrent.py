@@ -8,7 +8,6 @@ S directions, and P what one direction gives (proj_size, or H).
 from __future__ import annotations
 
 from contextlib import contextmanager
-from ctypes import byref, c_double
 from threading import local
 from typing import (
     Any,
@@ -19,7 +18,6 @@ from typing import (
     NamedTuple,
     Optional,
     Tuple,
-    Union,
 )
 
 import numpy as np
@@ -35,8 +33,9 @@ from ._arrays import (
     part,
     shaped,
 )
-from ._library import Handle, choice, check, context, create, integer, lib
+from ._library import check, choice, integer, lib
 from ._network import Config, Lease, Network
+from ._state import State
 
 StatePair = Tuple[Array, Array]
 
@@ -174,10 +173,12 @@ class _Recurrent:
             self.dtype,
             True,
         )
+        net.edited = True
         try:
             yield flat
         finally:
             net.weights_end()
+            net.edited = False
 
     def _parts(self, flat: Array) -> Dict[str, Array]:
         return {
@@ -258,6 +259,11 @@ class _Recurrent:
                 f"input has shape {array.shape} (T and B, or T alone, before "
                 f"input_size, {self.input_size})"
             )
+        if 0 in array.shape[:-1]:
+            raise ValueError(
+                f"input has shape {array.shape} (at least one step and one "
+                f"sequence)"
+            )
         unbatched = array.ndim == 2
         if unbatched:
             array = array[None] if self.batch_first else array[:, None]
@@ -321,7 +327,7 @@ class _Recurrent:
         record = self.training if record is None else bool(record)
 
         self._last.call = None  # whose tape may serve again
-        lease = net.lease(max(steps, 1), max(batch, 1), not (record or drop))
+        lease = net.lease(steps, batch, not (record or drop))
         call = _Call(lease, steps, batch, flipped, unbatched)
         directions = net.directions
         y = np.empty(self._sequence(call, directions * net.out), self.dtype)
@@ -398,7 +404,12 @@ class _Recurrent:
 
     def state(self, batch: Optional[int] = None) -> State:
         """A state of zeros for step; None: of one sequence without a batch."""
-        return State(self, batch)
+        return State(self._net, self.dtype, self._cell == "lstm", batch)
+
+    def _check_state(self, state: State) -> None:
+        if state._net is not self._net:
+            raise ValueError("the state was made for another network")
+        self._net.check_rest()
 
     def step(self, x: Any, state: State, out: Optional[Array] = None) -> Array:
         """One step: x [B,I] in, [B,P] out, or [I] and [P] without a batch.  The
@@ -406,8 +417,7 @@ class _Recurrent:
         returned."""
         lead = state._lead
         size = self._net.out
-        if state._net is not self._net:
-            raise ValueError("the state was made for another network")
+        self._check_state(state)
         if not (
             type(x) is np.ndarray
             and x.dtype == self.dtype
@@ -439,8 +449,7 @@ class _Recurrent:
     def steps(self, x: Any, state: State) -> Array:
         """T steps, time first: x [T,B,I] in, [T,B,P] out, or [T,I] and
         [T,P]."""
-        if state._net is not self._net:
-            raise ValueError("the state was made for another network")
+        self._check_state(state)
         array = np.asarray(x)
         count = array.shape[0] if array.ndim else 0
         shape = (count, *state._lead, self.input_size)
@@ -458,114 +467,32 @@ class _Recurrent:
         return out
 
 
-class State:
-    """What a network of one direction carries from step to step.
+class _WithoutCell(_Recurrent):
+    """What RNN and GRU have in common: their state is h alone."""
 
-    One thread's at a time.  h is [L,B,P], and c, of an LSTM, [L,B,H]; [L,P] and
-    [L,H] without a batch.
-    """
+    def __call__(
+        self,
+        input: Any,
+        h_0: Any = None,
+        *,
+        lengths: Any = None,
+        record: Optional[bool] = None,
+    ) -> Tuple[Array, Array]:
+        """(output, h_n).  lengths [B]: each sequence's own; record: whether
+        backward may follow, by default where the network is in training."""
+        y, h_n, _ = self._forward(input, h_0, None, lengths, record)
+        return y, h_n
 
-    def __init__(self, rnn: _Recurrent, batch: Optional[int] = None):
-        self._net = rnn._net
-        self.batch = batch
-        size = 1 if batch is None else integer("batch", batch)
-        self._lead: Tuple[int, ...] = () if batch is None else (size,)
-        self._dtype = rnn.dtype
-        self._lstm = rnn._cell == "lstm"
-        self._handle: Handle = create(
-            lib.elman_state_create,
-            lib.elman_state_destroy,
-            self._net.handle.pointer,
-            size,
-            owners=(self._net.handle,),
-        )
-
-    def _shape(self, size: int) -> Tuple[int, ...]:
-        return (self._net.rows, *self._lead, size)
-
-    @property
-    def h(self) -> Array:
-        """A copy of h; what is assigned is copied."""
-        out = np.empty(self._shape(self._net.out), self._dtype)
-        lib.elman_state_read(self._handle.pointer, address(out))
-        return out
-
-    @h.setter
-    def h(self, value: Any) -> None:
-        shape = self._shape(self._net.out)
-        array = shaped("h", value, self._dtype, shape)
-        lib.elman_state_write(self._handle.pointer, address(array))
-
-    @property
-    def c(self) -> Array:
-        """A copy of an LSTM's c; what is assigned is copied."""
-        self._need_c()
-        out = np.empty(self._shape(int(self._net.desc.hidden)), self._dtype)
-        lib.elman_state_read_c(self._handle.pointer, address(out))
-        return out
-
-    @c.setter
-    def c(self, value: Any) -> None:
-        self._need_c()
-        shape = self._shape(int(self._net.desc.hidden))
-        array = shaped("c", value, self._dtype, shape)
-        lib.elman_state_write_c(self._handle.pointer, address(array))
-
-    def _need_c(self) -> None:
-        if not self._lstm:
-            raise AttributeError("only an LSTM's state has c")
-
-    def save(self) -> Dict[str, Array]:
-        """Copies of all that is carried, to be kept (numpy.savez takes it)."""
-        return {"h": self.h, "c": self.c} if self._lstm else {"h": self.h}
-
-    def restore(self, saved: Mapping[str, Any]) -> None:
-        """Puts back what save gave."""
-        names = {"h", "c"} if self._lstm else {"h"}
-        if set(saved) != names:
-            raise ValueError(
-                f"the saved state has {sorted(saved)} (not {sorted(names)})"
-            )
-        size = int(self._net.desc.hidden)
-        if self._lstm:
-            shaped("c", saved["c"], self._dtype, self._shape(size))
-        self.h = saved["h"]
-        if self._lstm:
-            self.c = saved["c"]
-
-    def copy(self) -> State:
-        """Another state that stands where this one does."""
-        other = object.__new__(State)
-        other.__dict__.update(self.__dict__)
-        other._handle = create(
-            lib.elman_state_create,
-            lib.elman_state_destroy,
-            self._net.handle.pointer,
-            1 if self.batch is None else self._lead[0],
-            owners=(self._net.handle,),
-        )
-        check(
-            lib.elman_state_copy(other._handle.pointer, self._handle.pointer)
-        )
-        return other
-
-    __copy__ = copy
-
-    def __deepcopy__(self, memo: Any) -> State:
-        return self.copy()
-
-    def zero(self) -> None:
-        """Back to zeros."""
-        lib.elman_state_zero(self._handle.pointer)
-
-    def random(self, stddev: float, seed: int) -> None:
-        """Draws h from a normal distribution, and sets c to 0."""
-        lib.elman_state_random(
-            self._handle.pointer, float(stddev), integer("seed", seed, 64)
-        )
+    def backward(
+        self, grad_output: Any = None, grad_h_n: Any = None
+    ) -> Tuple[Array, Array]:
+        """(grad_input, grad_h_0) of this thread's last call; gradients of the
+        weights are added to those in grad_dict."""
+        dx, dh_0, _ = self._backward(grad_output, grad_h_n, None)
+        return dx, dh_0
 
 
-class RNN(_Recurrent):
+class RNN(_WithoutCell):
     """torch.nn.RNN: h = phi(x W_ih' + b_ih + h W_hh' + b_hh).
 
     Beyond PyTorch's arguments: dtype ("float32" or "float64"); locked, one mask
@@ -613,29 +540,8 @@ class RNN(_Recurrent):
             isa=isa,
         )
 
-    def __call__(
-        self,
-        input: Any,
-        h_0: Any = None,
-        *,
-        lengths: Any = None,
-        record: Optional[bool] = None,
-    ) -> Tuple[Array, Array]:
-        """(output, h_n).  lengths [B]: each sequence's own; record: whether
-        backward may follow, by default where the network is in training."""
-        y, h_n, _ = self._forward(input, h_0, None, lengths, record)
-        return y, h_n
 
-    def backward(
-        self, grad_output: Any = None, grad_h_n: Any = None
-    ) -> Tuple[Array, Array]:
-        """(grad_input, grad_h_0) of this thread's last call; gradients of the
-        weights are added to those in grad_dict."""
-        dx, dh_0, _ = self._backward(grad_output, grad_h_n, None)
-        return dx, dh_0
-
-
-class GRU(_Recurrent):
+class GRU(_WithoutCell):
     """torch.nn.GRU, or with reset_before the one whose reset gate stands before
     the product.  For the other arguments see RNN."""
 
@@ -675,9 +581,6 @@ class GRU(_Recurrent):
             threads=threads,
             isa=isa,
         )
-
-    __call__ = RNN.__call__
-    backward = RNN.backward
 
 
 class LSTM(_Recurrent):
@@ -729,7 +632,11 @@ class LSTM(_Recurrent):
         record: Optional[bool] = None,
     ) -> Tuple[Array, StatePair]:
         """(output, (h_n, c_n)); hx is (h_0, c_0).  For the rest see RNN."""
-        h_0, c_0 = (None, None) if hx is None else hx
+        if hx is None:
+            hx = (None, None)
+        if not isinstance(hx, (tuple, list)) or len(hx) != 2:
+            raise TypeError("hx is no pair (h_0, c_0)")
+        h_0, c_0 = hx
         y, h_n, c_n = self._forward(input, h_0, c_0, lengths, record)
         assert c_n is not None
         return y, (h_n, c_n)
@@ -745,106 +652,3 @@ class LSTM(_Recurrent):
         dx, dh_0, dc_0 = self._backward(grad_output, grad_h_n, grad_c_n)
         assert dc_0 is not None
         return dx, (dh_0, dc_0)
-
-
-class Optimizer:
-    """One of elman's on a network: step() follows its gradients.
-
-    kind is "sgd", "momentum", "adam", "adamw" or "rmsprop", with torch.optim's
-    formulas and defaults; clip, where it is not 0, limits the norm of the whole
-    gradient.
-    """
-
-    def __init__(
-        self,
-        rnn: Union[RNN, LSTM, GRU],
-        kind: str = "adam",
-        lr: float = 0.001,
-        *,
-        momentum: float = 0.9,
-        betas: Tuple[float, float] = (0.9, 0.999),
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        clip: float = 0.0,
-    ) -> None:
-        self.lr = lr
-        self._rnn = rnn
-        desc = _abi.OptimizerDesc(
-            kind=choice("kind", kind, _abi.OPTIMIZERS),
-            dtype=dtype_number(rnn.dtype),
-            momentum=momentum,
-            beta1=betas[0],
-            beta2=betas[1],
-            alpha=alpha,
-            eps=eps,
-            weight_decay=weight_decay,
-            clip=clip,
-        )
-        owner = context(*rnn._machine)
-        self._handle = create(
-            lib.elman_optimizer_create,
-            lib.elman_optimizer_destroy,
-            owner.pointer,
-            byref(desc),
-            rnn.num_parameters(),
-            owners=(owner,),
-        )
-
-    def step(self) -> float:
-        """One update; returns the gradient's norm before clipping."""
-        norm = c_double()
-        with self._rnn._written() as flat:
-            check(
-                lib.elman_optimizer_step(
-                    self._handle.pointer,
-                    self.lr,
-                    address(flat),
-                    address(self._rnn._gradient()),
-                    byref(norm),
-                )
-            )
-        return norm.value
-
-
-def cross_entropy(
-    logits: Any,
-    targets: Any,
-    *,
-    reduction: str = "mean",
-    label_smoothing: float = 0.0,
-    weight: Any = None,
-) -> Tuple[float, Array]:
-    """torch.nn.functional.cross_entropy of logits [..., V] and targets [...],
-    -100 where there is none: the loss, and its gradient by the logits."""
-    array = np.asarray(logits)
-    dtype = dtype_of(1 if array.dtype == np.float64 else 0)
-    array = dense("logits", array, dtype)
-    if array.ndim == 0:
-        raise ValueError("logits is one number (classes are its last index)")
-    ids = shaped("targets", targets, np.int64, array.shape[:-1])
-    classes = array.shape[-1]
-    if weight is not None:
-        weight = shaped("weight", weight, dtype, (classes,))
-    desc = _abi.XentDesc(
-        dtype=dtype_number(dtype),
-        rows=ids.size,
-        classes=classes,
-        reduction=choice("reduction", reduction, _abi.REDUCTIONS),
-        label_smoothing=float(label_smoothing),
-        class_weight=address(weight),
-    )
-    gradient = np.empty_like(array)
-    loss = c_double()
-    check(
-        lib.elman_cross_entropy(
-            context(None, None).pointer,
-            byref(desc),
-            address(array),
-            address(ids),
-            None,
-            address(gradient),
-            byref(loss),
-        )
-    )
-    return loss.value, gradient

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The package's type hints hold, strictly.
+# The package's type hints hold, strictly, and a program that uses it has them.
 set -eu
 
 if ! command -v mypy >/dev/null; then
@@ -13,3 +13,5 @@ if [ -z "$ELMAN_NUMPY" ]; then
 fi
 cd "$ELMAN_SOURCE/python"
 mypy --cache-dir "$WORK/mypy" --python-executable "$ELMAN_NUMPY"
+MYPYPATH=. mypy --strict --cache-dir "$WORK/mypy" \
+    --python-executable "$ELMAN_NUMPY" "$ELMAN_SOURCE/tests/python/support/hints.py"

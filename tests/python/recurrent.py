@@ -390,6 +390,30 @@ class Mistakes(unittest.TestCase):
         with self.assertRaises(ValueError):
             elman.RNN(1, 2, isa="none of them")
 
+    def test_nothing_runs_while_weights_are_edited(self):
+        rnn, x = elman.LSTM(3, 5), numbers(4, 2, 3)
+        before, state = rnn(x)[0], rnn.state(2)
+        with rnn.edit_weights() as weights:
+            for call in (
+                lambda: rnn(x),
+                lambda: rnn.step(x[0], state),
+                lambda: rnn.steps(x, state),
+            ):
+                with self.assertRaisesRegex(RuntimeError, "being written"):
+                    call()
+            weights["bias_hh_l0"][...] += 1
+        self.assertFalse((rnn(x)[0] == before).all())
+
+    def test_empty_and_unpaired(self):
+        rnn = elman.LSTM(3, 5, num_layers=2)
+        for empty in (numbers(0, 2, 3), numbers(4, 0, 3), numbers(0, 3)):
+            with self.assertRaisesRegex(ValueError, "at least one step"):
+                rnn(empty)
+        # An array of two layers is no pair, though it falls into two.
+        for hx in (numbers(2, 2, 5), (numbers(2, 2, 5),), 1):
+            with self.assertRaisesRegex(TypeError, "no pair"):
+                rnn(numbers(4, 2, 3), hx)
+
     def test_arguments(self):
         for wrong in (
             {"hidden_size": 0},
