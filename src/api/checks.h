@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* checks.h - checks of descriptors that stand inside others. */
+/* checks.h - checks of descriptors that stand inside others, and of what
+ * several functions are given alike. */
 #ifndef EL_CHECKS_H
 #define EL_CHECKS_H
 
 #include <elman.h>
 
+/* Sizes are smaller. */
+#define EL_MOST_SIZE ((int64_t)1 << 31)
+
 elman_status el_check_optimizer(const elman_optimizer_desc *d);
 /* These set what is 0 and means something else. */
 elman_status el_check_lm_desc(elman_lm_desc *d);
 elman_status el_check_rnn_desc(elman_rnn_desc *d);
+/* What layers of any cell, none included, have alike: not cell, input and
+ * single. */
+elman_status el_check_layers(elman_rnn_desc *d);
+
+/* Sizes, lengths, c0, cT and y of a run on a tape of these sizes. */
+elman_status el_check_sequences(const elman_sequences *q, elman_cell cell,
+                                int64_t most_steps, int64_t most_batch);
 
 /* Takes and checks what a tape is to hold. */
 struct el_tape_size;

@@ -5,40 +5,37 @@
 #include "../model/lm_file.h"
 #include "../text/corpus.h"
 #include "../text/vocab.h"
-#include "../tensor/dtype.h"
 #include "check.h"
 #include "checks.h"
 
-static const int64_t most_size = (int64_t)1 << 31;
+/* What they have in common with layers alone. */
+static elman_status check_layers(elman_lm_desc *d)
+{
+    elman_rnn_desc r = ELMAN_RNN_DESC;
+    r.cell = d->cell;
+    r.activation = d->activation;
+    r.dtype = d->dtype;
+    r.hidden = d->hidden;
+    r.layers = d->layers;
+    r.proj = d->proj;
+    r.reset_before = d->reset_before;
+    r.dropout = d->dropout;
+    r.weight_drop = d->weight_drop;
+    const elman_status s = el_check_layers(&r);
+    d->layers = r.layers;
+    return s;
+}
 
 elman_status el_check_lm_desc(elman_lm_desc *d)
 {
     EL_REQUIRE(d->cell >= ELMAN_CELL_ELMAN && d->cell <= ELMAN_CELL_GRU,
                "cell is %d (one of elman_cell)", d->cell);
-    EL_REQUIRE(d->activation == ELMAN_TANH || d->activation == ELMAN_RELU,
-               "activation is %d (ELMAN_TANH or ELMAN_RELU)", d->activation);
-    EL_REQUIRE(el_dtype_infers(d->dtype),
-               "dtype is %d (ELMAN_F32, ELMAN_F64, ELMAN_BF16 or ELMAN_INT8)",
-               d->dtype);
-    EL_REQUIRE(d->hidden >= 1 && d->hidden < most_size,
-               "hidden is %lld (at least 1, below 2^31)", (long long)d->hidden);
-    EL_REQUIRE(d->embed >= 0 && d->embed < most_size,
+    const elman_status s = check_layers(d);
+    if (s)
+        return s;
+    EL_REQUIRE(d->embed >= 0 && d->embed < EL_MOST_SIZE,
                "embed is %lld (0 or more, below 2^31)", (long long)d->embed);
-    d->layers = d->layers == 0 ? 1 : d->layers;
-    EL_REQUIRE(d->layers >= 1 && d->layers <= 4096,
-               "layers is %d (0 to 4096; 0 means 1)", d->layers);
     const int64_t out = d->proj > 0 ? d->proj : d->hidden;
-    const bool gated = d->cell == ELMAN_CELL_LSTM || d->cell == ELMAN_CELL_GRU;
-    EL_REQUIRE(d->activation == ELMAN_TANH || !gated,
-               "activation is ELMAN_RELU (the LSTM and the GRU have tanh)");
-    EL_REQUIRE(d->proj == 0 || d->cell == ELMAN_CELL_LSTM,
-               "proj is %lld (only the LSTM has a projection)",
-               (long long)d->proj);
-    EL_REQUIRE(d->proj >= 0 && (d->proj == 0 || d->proj < d->hidden),
-               "proj is %lld (0, or less than hidden, %lld)",
-               (long long)d->proj, (long long)d->hidden);
-    EL_REQUIRE(!d->reset_before || d->cell == ELMAN_CELL_GRU,
-               "reset_before is set (only the GRU has a reset gate)");
     EL_REQUIRE(!d->tie || d->context <= 1,
                "tie is set, and context is %lld (1 at most, so that one "
                "embedding is all that enters)",
@@ -47,11 +44,9 @@ elman_status el_check_lm_desc(elman_lm_desc *d)
                "tie is set (embed, %lld, must then be what the network gives, "
                "%lld)",
                (long long)d->embed, (long long)out);
-    EL_REQUIRE(d->dropout >= 0 && d->dropout < 1,
-               "dropout is %g (0 or more, below 1)", d->dropout);
-    EL_REQUIRE(d->weight_drop >= 0 && d->weight_drop < 1 &&
-                   (d->weight_drop == 0 || d->cell != ELMAN_CELL_NONE),
-               "weight_drop is %g (0 or more, below 1, of recurrent weights)",
+    EL_REQUIRE(d->weight_drop == 0 || d->cell != ELMAN_CELL_NONE,
+               "weight_drop is %g (0 without a hidden state, where there are "
+               "no recurrent weights)",
                d->weight_drop);
     if (d->cell == ELMAN_CELL_NONE) {
         EL_REQUIRE(d->context >= 1 && d->context <= 1 << 20,

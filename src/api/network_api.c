@@ -6,16 +6,14 @@
 #include "check.h"
 #include "checks.h"
 
-static const int64_t most_size = (int64_t)1 << 31;
-
 /* ---- Making ---------------------------------------------------------------*/
 
 static elman_status check_around(elman_network_desc *d)
 {
     const int64_t out = (d->rnn.proj > 0 ? d->rnn.proj : d->rnn.hidden) *
                         (d->rnn.bidirectional ? 2 : 1);
-    EL_REQUIRE(d->vocab >= 0 && d->vocab < most_size && d->embed >= 0 &&
-                   d->embed < most_size && (d->vocab > 0) == (d->embed > 0),
+    EL_REQUIRE(d->vocab >= 0 && d->vocab < EL_MOST_SIZE && d->embed >= 0 &&
+                   d->embed < EL_MOST_SIZE && (d->vocab > 0) == (d->embed > 0),
                "vocab and embed are %lld and %lld (0 and 0, or both at least "
                "1)",
                (long long)d->vocab, (long long)d->embed);
@@ -24,7 +22,7 @@ static elman_status check_around(elman_network_desc *d)
     EL_REQUIRE(d->embed == 0 || d->rnn.input == d->embed,
                "input is %lld (0, or embed, %lld)", (long long)d->rnn.input,
                (long long)d->embed);
-    EL_REQUIRE(d->outputs >= 0 && d->outputs < most_size,
+    EL_REQUIRE(d->outputs >= 0 && d->outputs < EL_MOST_SIZE,
                "outputs is %lld (0 or more)", (long long)d->outputs);
     EL_REQUIRE(!d->tie ||
                    (d->embed == out && d->outputs == d->vocab && d->embed > 0),
@@ -176,7 +174,7 @@ elman_status elman_network_tape_create(const elman_network *network,
     EL_REQUIRE(network, "network is NULL");
     EL_REQUIRE(steps >= 1 && steps < (int64_t)1 << 40,
                "steps is %lld (at least 1)", (long long)steps);
-    EL_REQUIRE(batch >= 1 && batch < most_size, "batch is %lld (at least 1)",
+    EL_REQUIRE(batch >= 1 && batch < EL_MOST_SIZE, "batch is %lld (at least 1)",
                (long long)batch);
     return el_network_tape_create(network, steps, batch, out);
 }
@@ -230,22 +228,11 @@ static elman_status check_sequences(const elman_network *n,
 {
     const el_tape *const t = &tape->tape;
     EL_REQUIRE(tape->network == n, "the tape was made for another network");
-    EL_REQUIRE(q->steps >= 1 && q->steps <= t->most_steps,
-               "T is %lld (the tape was made for 1 to %lld steps)",
-               (long long)q->steps, (long long)t->most_steps);
-    EL_REQUIRE(q->batch >= 1 && q->batch <= t->most_batch,
-               "B is %lld (the tape was made for 1 to %lld sequences)",
-               (long long)q->batch, (long long)t->most_batch);
-    for (int64_t b = 0; q->lengths && b < q->batch; ++b)
-        EL_REQUIRE(q->lengths[b] >= 0 && q->lengths[b] <= q->steps,
-                   "lengths[%lld] is %lld (0 to T, %lld)", (long long)b,
-                   (long long)q->lengths[b], (long long)q->steps);
-    EL_REQUIRE(n->desc.rnn.cell == ELMAN_CELL_LSTM || (!q->c0 && !q->cT),
-               "c0 or cT is given (only the LSTM has a cell state)");
     EL_REQUIRE(!q->train, "train is set (a network is for inference)");
-    EL_REQUIRE(!q->y || q->y != q->x,
-               "y is x (outputs need room of their own)");
-    const elman_status s = check_input(n, q->x, q->ids);
+    elman_status s =
+        el_check_sequences(q, n->desc.rnn.cell, t->most_steps, t->most_batch);
+    if (!s)
+        s = check_input(n, q->x, q->ids);
     return s || !q->ids ? s : check_ids(n, q);
 }
 
@@ -273,7 +260,7 @@ elman_status elman_network_state_create(const elman_network *network,
     EL_REQUIRE(out, "out is NULL");
     *out = NULL;
     EL_REQUIRE(network, "network is NULL");
-    EL_REQUIRE(batch >= 1 && batch < most_size, "batch is %lld (at least 1)",
+    EL_REQUIRE(batch >= 1 && batch < EL_MOST_SIZE, "batch is %lld (at least 1)",
                (long long)batch);
     EL_REQUIRE(!network->desc.rnn.bidirectional,
                "a network of two directions needs whole sequences "

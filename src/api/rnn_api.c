@@ -29,54 +29,23 @@ struct elman_state {
     el_state state;
 };
 
-static const int64_t most_size = (int64_t)1 << 31;
-
-static elman_status check_cell(const elman_rnn_desc *d)
+elman_status el_check_rnn_desc(elman_rnn_desc *d)
 {
     EL_REQUIRE(d->cell == ELMAN_CELL_ELMAN || d->cell == ELMAN_CELL_LSTM ||
                    d->cell == ELMAN_CELL_GRU,
                "cell is %d (ELMAN_CELL_ELMAN, ELMAN_CELL_LSTM or "
                "ELMAN_CELL_GRU)",
                d->cell);
-    EL_REQUIRE(d->activation == ELMAN_TANH || d->activation == ELMAN_RELU,
-               "activation is %d (ELMAN_TANH or ELMAN_RELU)", d->activation);
-    EL_REQUIRE(d->activation == ELMAN_TANH || d->cell == ELMAN_CELL_ELMAN,
-               "activation is ELMAN_RELU (only the Elman cell has it)");
-    EL_REQUIRE(d->proj == 0 || d->cell == ELMAN_CELL_LSTM,
-               "proj is %lld (only the LSTM has a projection)",
-               (long long)d->proj);
-    EL_REQUIRE(d->proj >= 0 && (d->proj == 0 || d->proj < d->hidden),
-               "proj is %lld (0, or less than hidden, %lld)",
-               (long long)d->proj, (long long)d->hidden);
-    EL_REQUIRE(!d->reset_before || d->cell == ELMAN_CELL_GRU,
-               "reset_before is set (only the GRU has a reset gate)");
-    return ELMAN_OK;
-}
-
-elman_status el_check_rnn_desc(elman_rnn_desc *d)
-{
-    const elman_status s = check_cell(d);
-    d->layers = d->layers == 0 ? 1 : d->layers;
+    const elman_status s = el_check_layers(d);
     if (s)
         return s;
-    EL_REQUIRE(el_dtype_infers(d->dtype),
-               "dtype is %d (ELMAN_F32, ELMAN_F64, ELMAN_BF16 or ELMAN_INT8)",
-               d->dtype);
     EL_REQUIRE(d->dtype != ELMAN_INT8 || d->inference_only,
                "dtype is ELMAN_INT8 (weights of a byte are for inference: set "
                "inference_only)");
-    EL_REQUIRE(d->input >= 0 && d->input < most_size,
+    EL_REQUIRE(d->input >= 0 && d->input < EL_MOST_SIZE,
                "input is %lld (0 or more, below 2^31)", (long long)d->input);
-    EL_REQUIRE(d->hidden >= 1 && d->hidden < most_size,
-               "hidden is %lld (at least 1, below 2^31)", (long long)d->hidden);
-    EL_REQUIRE(d->layers >= 1 && d->layers <= 4096,
-               "layers is %d (0 to 4096; 0 means 1)", d->layers);
     EL_REQUIRE(!d->single || (d->layers == 1 && !d->bidirectional),
                "single is set (one layer of one direction)");
-    EL_REQUIRE(d->dropout >= 0 && d->dropout < 1,
-               "dropout is %g (0 or more, below 1)", d->dropout);
-    EL_REQUIRE(d->weight_drop >= 0 && d->weight_drop < 1,
-               "weight_drop is %g (0 or more, below 1)", d->weight_drop);
     return ELMAN_OK;
 }
 
@@ -246,7 +215,7 @@ static elman_status check_tape(const elman_rnn *rnn,
     const elman_status s = el_take_tape_size(size, desc);
     if (s)
         return s;
-    EL_REQUIRE(size->steps < (int64_t)1 << 40 && size->batch < most_size,
+    EL_REQUIRE(size->steps < (int64_t)1 << 40 && size->batch < EL_MOST_SIZE,
                "steps and batch are %lld and %lld (below 2^40 and 2^31)",
                (long long)size->steps, (long long)size->batch);
     EL_REQUIRE(size->inference || !rnn->desc.inference_only,
@@ -338,29 +307,14 @@ static elman_status check_sequences(const elman_rnn *rnn,
                                     const elman_tape *tape,
                                     const elman_sequences *q)
 {
-    const int64_t T = q->steps, B = q->batch;
     EL_REQUIRE(tape->tape.stack == &rnn->stack,
                "the tape was made for another network");
-    EL_REQUIRE(T >= 1 && T <= tape->tape.most_steps,
-               "T is %lld (the tape was made for 1 to %lld steps)",
-               (long long)T, (long long)tape->tape.most_steps);
-    EL_REQUIRE(B >= 1 && B <= tape->tape.most_batch,
-               "B is %lld (the tape was made for 1 to %lld sequences)",
-               (long long)B, (long long)tape->tape.most_batch);
-    for (int64_t b = 0; q->lengths && b < B; ++b)
-        EL_REQUIRE(q->lengths[b] >= 0 && q->lengths[b] <= T,
-                   "lengths[%lld] is %lld (0 to T, %lld)", (long long)b,
-                   (long long)q->lengths[b], (long long)T);
     EL_REQUIRE(q->x || rnn->desc.input == 0, "x is NULL");
     EL_REQUIRE(!q->ids, "ids is given (only elman_network_run takes it)");
-    EL_REQUIRE(!q->y || q->y != q->x,
-               "y is x (outputs need room of their own)");
-    const bool lstm = rnn->desc.cell == ELMAN_CELL_LSTM;
-    EL_REQUIRE(lstm || (!q->c0 && !q->cT),
-               "c0 or cT is given (only the LSTM has a cell state)");
     EL_REQUIRE(!q->train || !tape->tape.inference,
                "train is set (the tape is for inference only)");
-    return ELMAN_OK;
+    return el_check_sequences(q, rnn->desc.cell, tape->tape.most_steps,
+                              tape->tape.most_batch);
 }
 
 elman_status elman_rnn_run(const elman_rnn *rnn, elman_tape *tape,
@@ -486,7 +440,7 @@ elman_status elman_state_create(const elman_rnn *rnn, int64_t batch,
     EL_REQUIRE(out, "out is NULL");
     *out = NULL;
     EL_REQUIRE(rnn, "rnn is NULL");
-    EL_REQUIRE(batch >= 1 && batch < most_size,
+    EL_REQUIRE(batch >= 1 && batch < EL_MOST_SIZE,
                "batch is %lld (at least 1, below 2^31)", (long long)batch);
     EL_REQUIRE(!rnn->desc.bidirectional,
                "a network of two directions needs whole sequences "
