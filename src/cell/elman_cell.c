@@ -52,18 +52,18 @@ static void forward(const el_layer *layer, const el_step *s)
 /* da_t = (dy_t + da_{t+1} W_hh) phi'(a_t) */
 static void backward(const el_layer *layer, const el_step_back *b)
 {
-    const int64_t H = layer->hidden;
+    const int64_t H = layer->hidden, da = el_layer_da_row(layer);
     el_product(layer->context, layer->k,
                &(el_gemm){.m = b->step.rows,
                           .n = H,
                           .k = b->next ? H : 0,
                           .a = b->next,
-                          .lda = H,
+                          .lda = da,
                           .w = layer->back_rec,
                           .init = b->init,
                           .ldi = b->ldinit,
                           .c = b->da,
-                          .ldc = H,
+                          .ldc = da,
                           .epilogue = layer->activation == ELMAN_RELU
                                           ? EL_DRELU
                                           : EL_DTANH,
@@ -74,7 +74,7 @@ static void backward(const el_layer *layer, const el_step_back *b)
 static void to_state(const el_layer *layer, int64_t rows, const void *da,
                      void *dh)
 {
-    el_state_product(layer, rows, da, layer->hidden, layer->hidden,
+    el_state_product(layer, rows, da, el_layer_da_row(layer), layer->hidden,
                      layer->back_rec, dh, dh);
 }
 

@@ -31,9 +31,12 @@ int64_t el_layer_gate_row(const el_layer *layer)
     return layer->ops->slots * layer->padded;
 }
 
+/* Rows that are a multiple of 1 KiB apart would fall into the same few sets of
+ * a cache. */
 int64_t el_layer_da_row(const el_layer *layer)
 {
-    return layer->ops->da_slots * layer->hidden;
+    const int64_t n = layer->ops->da_slots * layer->hidden;
+    return n % 256 == 0 ? n + 16 : n;
 }
 
 static int64_t rec_bytes(const el_layer *layer)

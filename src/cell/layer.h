@@ -122,10 +122,11 @@ typedef struct el_layer_back {
     el_seq dx;          /* p is NULL if unwanted */
     bool dx_add;        /* dx is added to */
     el_states dh0, dc0; /* p is NULL if unwanted */
-    void *da;           /* [rows of a block of steps,da_row]: the gradients of
-                         * the sums that the gates are functions of */
+    void *da;           /* [el_layer_back_rows,da_row]: the gradients of the
+                         * sums that the gates are functions of */
     void *edge;         /* [B,da_row]: of the step before it */
-    void *dproj;        /* [rows of a block,P], where there is a projection */
+    void *dproj;        /* [el_layer_back_rows,P], where there is a
+                         * projection */
     void *dh, *end;     /* [B,P] */
     void *dm, *carry;   /* [B,H] */
     void *gather;       /* EL_GATHER_ROWS rows of I */
@@ -141,7 +142,7 @@ typedef struct el_layer_back {
 void el_layer_backward(const el_layer *layer, el_run run, const el_input *input,
                        const el_record *record, const el_layer_back *back);
 size_t el_layer_scratch(const el_layer *layer, el_run run);
-/* Rows of a block of steps at most. */
-int64_t el_layer_back_rows(int64_t steps, int64_t batch);
+/* Rows of which da has to have room. */
+int64_t el_layer_back_rows(const el_layer *layer, int64_t steps, int64_t batch);
 
 #endif

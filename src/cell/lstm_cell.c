@@ -73,12 +73,13 @@ static void arrive(const el_layer *layer, const el_step_back *b, void *dh,
 {
     const el_kernels *const k = layer->k;
     const int64_t P = layer->out, ld = el_layer_da_row(layer);
+    const int64_t steps = 4 * layer->hidden;
     k->gemm(&(el_gemm){.m = r1 - r0,
                        .n = u1 - u0,
-                       .k = b->next ? ld : 0,
+                       .k = b->next ? steps : 0,
                        .a = b->next ? el_at(k, b->next, r0 * ld) : NULL,
                        .lda = ld,
-                       .w = el_packed_at(k, layer->back_rec, u0, ld),
+                       .w = el_packed_at(k, layer->back_rec, u0, steps),
                        .init = b->init ? el_at(k, b->init, r0 * b->ldinit + u0)
                                        : NULL,
                        .ldi = b->ldinit,
@@ -87,8 +88,8 @@ static void arrive(const el_layer *layer, const el_step_back *b, void *dh,
 }
 
 /* The way back through the gates, from dm_t. */
-static void gates_back(const pass *p, const void *dm, int64_t r0, int64_t r1,
-                       int64_t u0, int64_t u1)
+static el_gates gates_back_at(const pass *p, const void *dm, int64_t r0,
+                              int64_t r1, int64_t u0, int64_t u1)
 {
     const el_layer *const layer = p->layer;
     const el_kernels *const k = layer->k;
@@ -101,15 +102,16 @@ static void gates_back(const pass *p, const void *dm, int64_t r0, int64_t r1,
     g.da = el_at(k, p->b->da, r0 * ld + u0);
     g.ldda = ld;
     g.gate_da = H;
-    k->lstm_back(&g);
+    return g;
 }
 
 static void backward_block(void *arg, int64_t r0, int64_t r1, int64_t u0,
                            int64_t u1)
 {
     const pass *const p = arg;
+    const el_gates g = gates_back_at(p, p->b->dh, r0, r1, u0, u1);
     arrive(p->layer, p->b, p->b->dh, r0, r1, u0, u1);
-    gates_back(p, p->b->dh, r0, r1, u0, u1);
+    p->layer->k->lstm_back(&g);
 }
 
 static void projected_block(void *arg, int64_t r0, int64_t r1, int64_t u0,
@@ -127,6 +129,7 @@ static void unprojected_block(void *arg, int64_t r0, int64_t r1, int64_t u0,
     const el_layer *const layer = p->layer;
     const el_kernels *const k = layer->k;
     const int64_t H = layer->hidden, P = layer->out;
+    const el_gates gates = gates_back_at(p, p->b->dm, r0, r1, u0, u1);
     k->gemm(&(el_gemm){.m = r1 - r0,
                        .n = u1 - u0,
                        .k = P,
@@ -135,7 +138,7 @@ static void unprojected_block(void *arg, int64_t r0, int64_t r1, int64_t u0,
                        .w = el_packed_at(k, layer->back_hr, u0, P),
                        .c = el_at(k, p->b->dm, r0 * H + u0),
                        .ldc = H});
-    gates_back(p, p->b->dm, r0, r1, u0, u1);
+    k->lstm_back(&gates);
 }
 
 static void backward(const el_layer *layer, const el_step_back *b)
@@ -155,8 +158,8 @@ static void backward(const el_layer *layer, const el_step_back *b)
 static void to_state(const el_layer *layer, int64_t rows, const void *da,
                      void *dh)
 {
-    const int64_t ld = el_layer_da_row(layer);
-    el_state_product(layer, rows, da, ld, ld, layer->back_rec, dh, dh);
+    el_state_product(layer, rows, da, el_layer_da_row(layer), 4 * layer->hidden,
+                     layer->back_rec, dh, dh);
 }
 
 const el_cell_ops el_lstm_ops = {.gates = 4,

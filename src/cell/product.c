@@ -170,23 +170,16 @@ void el_blocks(const elman_context *context, double operations, int64_t rows,
 }
 
 /* ---- Gradients of weights -------------------------------------------------
- * A part owns tiles of the gradient.  For each block of steps it gathers
- * SLICE rows at a time, in the order of the chain, of the tile's columns of a
- * and of b, and multiplies those slices out of L2 into a tile of its own. */
-enum { TILE = 256, SLICE = 128 };
+ * A part owns tiles of the gradient.  For each block of steps it takes slices
+ * of some rows, in the order of the chain, and multiplies the tile's columns of
+ * them into a tile of its own, out of L2: the rows of a slice are asked for
+ * while the one before it is multiplied. */
+enum { TILE = 256, SLICE = EL_OUTER_ROWS };
 
 typedef struct tiling {
     int64_t n, m;         /* tile sizes */
     int64_t down, across; /* tiles */
-    int64_t lda, ldb;     /* of the slices */
 } tiling;
-
-/* Strides that are no power of two keep the rows of a slice from falling into
- * the same sets of a cache. */
-static int64_t slice_stride(int64_t width)
-{
-    return (width + EL_PANEL - 1) / EL_PANEL * EL_PANEL + EL_PANEL / 2;
-}
 
 static int64_t tile_width(int64_t n)
 {
@@ -204,14 +197,12 @@ static tiling tile(int parts, int64_t n, int64_t m)
         t.n -= EL_PANEL;
         t.down = (n + t.n - 1) / t.n;
     }
-    t.lda = slice_stride(t.n);
-    t.ldb = slice_stride(t.m);
     return t;
 }
 
 static int64_t part_scratch(const tiling *t)
 {
-    return SLICE * (t->lda + t->ldb) + t->n * t->m;
+    return t->n * t->m;
 }
 
 typedef struct gradient_job {
@@ -221,12 +212,75 @@ typedef struct gradient_job {
     int parts;
 } gradient_job;
 
-static void gather(const el_kernels *k, void *to, int64_t ldto,
-                   const void *from, int64_t ld, int64_t rows, int64_t columns)
+/* Rows of a chain, one slice after another: where the tile's columns of them
+ * begin. */
+typedef struct slice {
+    int64_t rows;
+    bool first, last; /* of a block */
+    const void *a[SLICE], *b[SLICE];
+} slice;
+
+typedef struct slices {
+    const el_kernels *k;
+    const el_gradient *g;
+    int64_t i0, j0;
+    el_block block;
+    int64_t step, row; /* where it stands: a step of the block, a row of it */
+} slices;
+
+/* Puts rows of one step, from s->row on, into the slice. */
+static void take_rows(slices *s, slice *out)
 {
-    const size_t bytes = (size_t)columns * k->size;
-    for (int64_t i = 0; i < rows; ++i)
-        memcpy(el_at(k, to, i * ldto), el_at(k, from, i * ld), bytes);
+    const el_kernels *const k = s->k;
+    const el_gradient *const g = s->g;
+    const el_run run = g->chain.run;
+    const int64_t step = el_block_step(&g->chain, s->block, s->step);
+    const int64_t rows = el_active(run, step), room = SLICE - out->rows;
+    const int64_t end = rows - s->row < room ? rows : s->row + room;
+    const void *a =
+        el_at(k, g->a, (row_of(&g->chain, step) + s->row) * g->lda + s->i0);
+    while (s->row < end) {
+        int64_t some;
+        const void *b =
+            el_seq_row(k, &g->b, run, g->when, step, s->row, end, &some);
+        b = el_at(k, b, s->j0);
+        for (int64_t i = 0; i < some; ++i) {
+            out->a[out->rows] = a;
+            out->b[out->rows++] = b;
+            a = el_at(k, a, g->lda);
+            b = el_at(k, b, g->b.ld);
+        }
+        s->row += some;
+    }
+    if (s->row == rows) {
+        ++s->step;
+        s->row = 0;
+    }
+}
+
+/* No rows: the chain is at its end. */
+static void next_slice(slices *s, slice *out)
+{
+    out->rows = 0;
+    out->first = s->step == s->block.end - s->block.begin;
+    if (out->first) {
+        s->step = 0;
+        if (!el_next_block(&s->g->chain, &s->block))
+            return;
+    }
+    while (out->rows < SLICE && s->step < s->block.end - s->block.begin)
+        take_rows(s, out);
+    out->last = s->step == s->block.end - s->block.begin;
+    for (int64_t i = out->rows; out->rows > 0 && i < SLICE; ++i) {
+        out->a[i] = out->a[out->rows - 1];
+        out->b[i] = out->b[out->rows - 1];
+    }
+}
+
+/* As with el_layer_da_row: not a multiple of 1 KiB. */
+static int64_t sums_row(int64_t m)
+{
+    return m % 256 == 0 ? m + 16 : m;
 }
 
 static void gradient_tile(const gradient_job *job, void *scratch, int64_t i0,
@@ -235,51 +289,32 @@ static void gradient_tile(const gradient_job *job, void *scratch, int64_t i0,
     const el_kernels *const k = job->k;
     const el_gradient *const g = job->g;
     const tiling *const t = &job->t;
-    const int64_t n = g->n - i0 < t->n ? g->n - i0 : t->n;
-    const int64_t m = g->m - j0 < t->m ? g->m - j0 : t->m;
-    const el_run run = g->chain.run;
-    void *const a = scratch;
-    void *const b = el_at(k, a, SLICE * t->lda);
-    void *const c = el_at(k, b, SLICE * t->ldb);
-    el_outer outer = {.n = n,
-                      .k = m,
-                      .a = a,
-                      .lda = t->lda,
-                      .b = b,
-                      .ldb = t->ldb,
-                      .c = c,
-                      .ldc = m};
-
-    el_block block = {0};
-    while (el_next_block(&g->chain, &block)) {
-        memset(c, 0, (size_t)(n * m) * k->size);
-        outer.rows = 0;
-        for (int64_t s = 0; s < block.end - block.begin; ++s) {
-            const int64_t step = el_block_step(&g->chain, block, s);
-            const int64_t row = row_of(&g->chain, step);
-            const int64_t rows = el_active(run, step);
-            for (int64_t done = 0, some; done < rows; done += some) {
-                const int64_t room = SLICE - outer.rows;
-                const void *const from =
-                    el_seq_row(k, &g->b, run, g->when, step, done,
-                               rows - done < room ? rows : done + room, &some);
-                gather(k, el_at(k, a, outer.rows * t->lda), t->lda,
-                       el_at(k, g->a, (row + done) * g->lda + i0), g->lda, some,
-                       n);
-                gather(k, el_at(k, b, outer.rows * t->ldb), t->ldb,
-                       el_at(k, from, j0), g->b.ld, some, m);
-                outer.rows += some;
-                if (outer.rows == SLICE) {
-                    k->outer(&outer);
-                    outer.rows = 0;
-                }
-            }
-        }
-        if (outer.rows > 0)
-            k->outer(&outer);
-        for (int64_t i = 0; i < n; ++i)
-            k->add(el_at(k, g->grad, (i0 + i) * g->m + j0), el_at(k, c, i * m),
-                   m);
+    void *const grad = el_at(k, g->grad, i0 * g->m + j0);
+    slices walk = {.k = k, .g = g, .i0 = i0, .j0 = j0};
+    slice two[2], *now = &two[0], *next = &two[1];
+    el_outer outer = {.n = g->n - i0 < t->n ? g->n - i0 : t->n,
+                      .k = g->m - j0 < t->m ? g->m - j0 : t->m,
+                      .ldt = g->m};
+    outer.c = scratch;
+    outer.ldc = outer.k;
+    if (g->later || g->more) {
+        outer.ldc = sums_row(g->m);
+        outer.c = el_at(k, g->sums, i0 * outer.ldc + j0);
+    }
+    next_slice(&walk, now);
+    while (now->rows > 0) {
+        next_slice(&walk, next);
+        outer.rows = now->rows;
+        outer.a = now->a;
+        outer.b = now->b;
+        outer.fresh = now->first && !g->later;
+        outer.total = now->last && !g->more ? grad : NULL;
+        outer.soon_a = next->rows > 0 ? next->a : NULL;
+        outer.soon_b = next->rows > 0 ? next->b : NULL;
+        k->outer(&outer);
+        slice *const done = now;
+        now = next;
+        next = done;
     }
 }
 
@@ -308,6 +343,11 @@ size_t el_gradient_scratch(const elman_context *context, const el_kernels *k,
     return most;
 }
 
+size_t el_gradient_sums(const el_kernels *k, int64_t n, int64_t m)
+{
+    return (size_t)(n * sums_row(m)) * k->size;
+}
+
 void el_product_gradient(const elman_context *context, const el_kernels *k,
                          const el_gradient *g)
 {
@@ -334,10 +374,11 @@ static void sum_part(void *arg, int part)
     const int64_t n = to - from;
     if (n == 0)
         return;
-    void *const total = el_at(k, sum->scratch, from);
+    void *const total = el_at(k, sum->sums, from);
     el_block block = {0};
     while (el_next_block(&sum->chain, &block)) {
-        memset(total, 0, (size_t)n * k->size);
+        if (!sum->later)
+            memset(total, 0, (size_t)n * k->size);
         for (int64_t s = 0; s < block.end - block.begin; ++s) {
             const int64_t step = el_block_step(&sum->chain, block, s);
             k->add_rows(
@@ -345,6 +386,8 @@ static void sum_part(void *arg, int part)
                 el_at(k, sum->a, row_of(&sum->chain, step) * sum->lda + from),
                 sum->lda, NULL, el_active(run, step), n);
         }
+        if (sum->more)
+            continue;
         if (sum->grad)
             k->add(el_at(k, sum->grad, from), total, n);
         if (sum->grad2)

@@ -55,7 +55,12 @@ static inline int64_t el_block_step(const el_chain *chain, el_block block,
 
 /* grad[n,m] += sum over rows of a[row,n] b[row,m], in the order of the chain,
  * in chains of EL_BLOCK_STEPS steps.  scratch has el_gradient_scratch(context,
- * k, n, m) bytes. */
+ * k, n, m) bytes.
+ *
+ * The chain's part may be a piece of one such chain, too: `later`, another
+ * piece has come before, and `more`, another will come; the sums wait in
+ * `sums`, which has el_gradient_sums(k, n, m) bytes, until the last one adds
+ * them. */
 typedef struct el_gradient {
     el_chain chain;
     int64_t n, m;
@@ -65,22 +70,26 @@ typedef struct el_gradient {
     el_when when;  /* of b */
     void *grad;    /* [n,m], dense */
     void *scratch;
+    bool later, more;
+    void *sums;
 } el_gradient;
 
 size_t el_gradient_scratch(const elman_context *context, const el_kernels *k,
                            int64_t n, int64_t m);
+size_t el_gradient_sums(const el_kernels *k, int64_t n, int64_t m);
 void el_product_gradient(const elman_context *context, const el_kernels *k,
                          const el_gradient *g);
 
 /* grad[n] += sum over packed rows of a[row,n], in the same order; into both
- * grads, unless they are NULL.  scratch has room for n elements. */
+ * grads, unless they are NULL.  `sums` has room for n elements. */
 typedef struct el_sum {
     el_chain chain;
     int64_t n;
     const void *a; /* as el_gradient's */
     int64_t lda;
     void *grad, *grad2;
-    void *scratch;
+    bool later, more;
+    void *sums;
 } el_sum;
 void el_sum_gradient(const elman_context *context, const el_kernels *k,
                      const el_sum *sum);

@@ -47,18 +47,27 @@ ptrdiff_t el_panel_bytes_bf16(ptrdiff_t k);
 
 /* What AMX's body takes from those of AVX-512 and of AVX512-BF16.
  *   rows   to[i][k] = a[i][k] rounded, zeros up to a whole row of a tile
- *   turned to[i][r] = a[r][i] likewise, i < n, r < k
+ *   turned to[i][r] = a[r][at + i] likewise, i < n, r < k
  * rows of `to` being ldto words apart, two steps a word, the first one below.
  */
 void el_gemm_bf16_avx512(const el_gemm *g);
 void el_bf16_rows_avx512(uint32_t *to, ptrdiff_t ldto, const float *a,
                          ptrdiff_t lda, ptrdiff_t n, ptrdiff_t k);
-void el_bf16_turned_avx512(uint32_t *to, ptrdiff_t ldto, const float *a,
-                           ptrdiff_t lda, ptrdiff_t n, ptrdiff_t k);
+void el_bf16_turned_avx512(uint32_t *to, ptrdiff_t ldto, const void *const *a,
+                           ptrdiff_t at, ptrdiff_t n, ptrdiff_t k);
 void el_pack_rows_bf16_avx512(void *packed, const void *w, ptrdiff_t ldw,
                               ptrdiff_t n, ptrdiff_t k);
 void el_pack_columns_bf16_avx512(void *packed, const void *w, ptrdiff_t ldw,
                                  ptrdiff_t n, ptrdiff_t k);
+
+/* The end of an outer product: c to the total, where there is one. */
+static inline void el_outer_total(const el_outer *o,
+                                  void (*add)(void *, const void *, ptrdiff_t))
+{
+    for (ptrdiff_t i = 0; o->total && i < o->n; ++i)
+        add((float *)o->total + i * o->ldt, (const float *)o->c + i * o->ldc,
+            o->k);
+}
 
 /* Small products by the table and by the definition: the same bits? */
 bool el_bf16_agrees(const el_kernels *table);

@@ -16,6 +16,7 @@
 
 #include <elman.h>
 #include <stdbool.h>
+#include <string.h>
 
 enum {
     EL_PANEL = 32, /* columns of a panel of packed weights */
@@ -47,17 +48,22 @@ typedef struct el_gemm {
     ptrdiff_t ldaux;
 } el_gemm;
 
-/* c[n,k] += sum over rows r, ascending, of a[r,n] b[r,k].  Rows of b may be
- * read up to the next multiple of EL_PANEL columns. */
+/* c[n,k] += sum over rows r, ascending, of a[r][n] b[r][k]; the rows, at most
+ * EL_OUTER_ROWS, lie anywhere.  Longer chains are made by several calls: a
+ * fresh one begins at zero, and the last one, which has a total, adds to that
+ * what c would hold, and leaves anything in c.  Both want a row at least.  The
+ * next call's rows may be named, to be fetched meanwhile. */
 typedef struct el_outer {
     ptrdiff_t rows, n, k;
-    const void *a;
-    ptrdiff_t lda;
-    const void *b;
-    ptrdiff_t ldb;
+    const void *const *a, *const *b; /* [rows] */
+    bool fresh;
     void *c;
     ptrdiff_t ldc;
+    void *total; /* [n,k], or NULL */
+    ptrdiff_t ldt;
+    const void *const *soon_a, *const *soon_b; /* [rows], or NULL */
 } el_outer;
+enum { EL_OUTER_ROWS = 128 };
 
 /* Gates of one time step: `rows` sequences by `units` units of each gate.
  * Element u of gate s of row i lies at gates[i * ld + s * gate + u].
@@ -197,6 +203,23 @@ static inline void *el_packed_at(const el_kernels *table, const void *packed,
                                  ptrdiff_t j, ptrdiff_t k)
 {
     return (char *)packed + j / EL_PANEL * table->panel_bytes(k);
+}
+
+/* Columns [j, j + EL_PANEL) of float32's rows b, side by side: to [rows][32],
+ * zeros past the last one. */
+static inline void el_outer_panel(float *to, const el_outer *o, ptrdiff_t j)
+{
+    const size_t whole = EL_PANEL * sizeof(float);
+    const size_t bytes = (size_t)(o->k - j) * sizeof(float);
+    for (ptrdiff_t r = 0; r < o->rows; ++r, to += EL_PANEL) {
+        const float *const from = (const float *)o->b[r] + j;
+        if (bytes >= whole) {
+            memcpy(to, from, whole);
+        } else {
+            memcpy(to, from, bytes);
+            memset((char *)to + bytes, 0, whole - bytes);
+        }
+    }
 }
 
 /* The tables: reference first, then one overlay per level.  level is one of

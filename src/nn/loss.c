@@ -52,10 +52,9 @@ void el_loss_forward(const el_loss *l)
  * of the one before it the weights and dh. */
 
 enum {
-    SLICE = 128, /* rows that a product for the weights takes at once, */
-    TILE = 256,  /* and columns of them at most */
-    ROWS = 256,  /* of a round that are a thread's */
-    AHEAD = 4    /* rows of logits */
+    TILE = 256, /* and columns of them at most */
+    ROWS = 256, /* of a round that are a thread's */
+    AHEAD = 4   /* rows of logits */
 };
 
 /* Strides that are no power of two. */
@@ -192,23 +191,26 @@ static void weights_tile(const back_job *j, int64_t from, int64_t to,
     const el_kernels *const k = j->k;
     const el_decoder *const d = j->l->decoder;
     const int64_t n = to - from, m = m1 - m0, ldh = j->room.ldh;
-    void *const sum = el_at(k, j->sum, from * ldh + m0);
-    for (int64_t i = 0; t->at == 0 && i < n; ++i)
-        memset(el_at(k, sum, i * ldh), 0, (size_t)m * k->size);
-    for (int64_t r = 0; r < t->some; r += SLICE)
-        k->outer(&(el_outer){.rows = smaller(SLICE, t->some - r),
-                             .n = n,
-                             .k = m,
-                             .a = el_at(k, t->d, r * j->room.ldd + from),
-                             .lda = j->room.ldd,
-                             .b = el_at(k, j->h, (t->at + r) * ldh + m0),
-                             .ldb = ldh,
-                             .c = sum,
-                             .ldc = ldh});
     void *const grad =
         el_at(k, j->b->grad, d->weight + (t->class + from) * d->hidden + m0);
-    for (int64_t i = 0; is_last(j) && i < n; ++i)
-        k->add(el_at(k, grad, i * d->hidden), el_at(k, sum, i * ldh), m);
+    el_outer o = {.n = n,
+                  .k = m,
+                  .c = el_at(k, j->sum, from * ldh + m0),
+                  .ldc = ldh,
+                  .ldt = d->hidden};
+    for (int64_t r = 0; r < t->some; r += o.rows) {
+        const void *a[EL_OUTER_ROWS], *b[EL_OUTER_ROWS];
+        o.rows = smaller(EL_OUTER_ROWS, t->some - r);
+        for (int64_t i = 0; i < o.rows; ++i) {
+            a[i] = el_at(k, t->d, (r + i) * j->room.ldd + from);
+            b[i] = el_at(k, j->h, (t->at + r + i) * ldh + m0);
+        }
+        o.a = a;
+        o.b = b;
+        o.fresh = t->at + r == 0;
+        o.total = is_last(j) && r + o.rows == t->some ? grad : NULL;
+        k->outer(&o);
+    }
 }
 
 /* Likewise those of the biases. */

@@ -27,7 +27,7 @@ void el_tape_want_work(el_plan *p, el_tape *t, int64_t steps)
         scratch = wants > scratch ? wants : scratch;
     }
     el_want(p, &t->scratch, 1, (int64_t)scratch, 1);
-    const int64_t near = el_layer_back_rows(steps, B);
+    const int64_t near = el_layer_back_rows(layer, steps, B);
     el_want(p, &t->da, near, el_layer_da_row(layer), size);
     if (s->desc.proj > 0)
         el_want(p, &t->dproj, near, P, size);
@@ -52,7 +52,8 @@ static void plan_back(el_plan *p, el_tape *t, int64_t rows)
     const int64_t B = t->most_batch;
     const int L = d->layers;
     el_tape_want_work(p, t, t->most_steps);
-    if (el_layer_back_rows(t->most_steps, B) < rows)
+    const el_layer *const last = &s->layers[s->count - 1];
+    if (el_layer_back_rows(last, t->most_steps, B) < rows)
         el_want(p, &t->edge, B, el_layer_da_row(&s->layers[0]), size);
     if (L > 1)
         el_want(p, &t->between[0], rows, s->width, size);

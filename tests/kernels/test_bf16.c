@@ -301,13 +301,37 @@ static void test_gemm_large(void **state)
                    (numbers)draw_below(&d, NUMBERS_ZEROS));
 }
 
+/* Of EL_OUTER_ROWS rows a call, in the first one from zero and in the last one
+ * into a total, or from what c holds. */
+static void outer_chain(const el_kernels *table, el_outer o, ptrdiff_t rows,
+                        void *total)
+{
+    const bool whole = total && rows > 0;
+    for (ptrdiff_t r = 0; r < rows; r += o.rows) {
+        o.rows = rows - r < EL_OUTER_ROWS ? rows - r : EL_OUTER_ROWS;
+        o.fresh = whole && r == 0;
+        o.total = whole && r + o.rows == rows ? total : NULL;
+        table->outer(&o);
+        o.a += o.rows;
+        o.b += o.rows;
+    }
+}
+
 static void check_outer(draw *d, ptrdiff_t rows, ptrdiff_t n, ptrdiff_t k,
                         numbers kind)
 {
+    const void *row_a[3 * EL_OUTER_ROWS], *row_b[3 * EL_OUTER_ROWS];
     const matrix a = input(A, d, rows, n, kind);
     const matrix b = input(W, d, rows, k, kind);
     const matrix from = input(FROM, d, n, k, kind);
     const ptrdiff_t ldc = any_stride(d, k), slack = any_slack(d);
+    const bool whole = draw_below(d, 2) > 0;
+    float *const sums = calloc((size_t)(n * k + 1), sizeof *sums);
+    assert_non_null(sums);
+    for (ptrdiff_t r = 0; r < rows; ++r) {
+        row_a[r] = a.at + r * a.stride;
+        row_b[r] = b.at + r * b.stride;
+    }
     matrix expected = {0};
     for (int i = -1; i < count; ++i) {
         const el_kernels *const table = i < 0 ? &reference : &bodies[i].table;
@@ -316,20 +340,20 @@ static void check_outer(draw *d, ptrdiff_t rows, ptrdiff_t n, ptrdiff_t k,
         const matrix c =
             fence_place(&fences[i < 0 ? EXPECTED : GOT], n, k, ldc, slack);
         matrix_copy(&c, &from);
-        table->outer(&(el_outer){.rows = rows,
-                                 .n = n,
-                                 .k = k,
-                                 .a = a.at,
-                                 .lda = a.stride,
-                                 .b = b.at,
-                                 .ldb = b.stride,
-                                 .c = c.at,
-                                 .ldc = ldc});
+        const el_outer o = {.n = n,
+                            .k = k,
+                            .a = row_a,
+                            .b = row_b,
+                            .c = whole ? sums : c.at,
+                            .ldc = whole ? k : ldc,
+                            .ldt = ldc};
+        outer_chain(table, o, rows, whole ? c.at : NULL);
         if (i < 0)
             expected = c;
         else
             matrix_check(&c, &expected);
     }
+    free(sums);
 }
 
 static void test_outer(void **state)

@@ -224,36 +224,62 @@ static void test_gemm_empty(void **state)
     }
 }
 
+/* Rows of a matrix, where they begin. */
+static const void *const *rows_of(const matrix *m, const void **row)
+{
+    for (ptrdiff_t i = 0; i < m->rows; ++i)
+        row[i] = m->at + i * m->stride;
+    return row;
+}
+
+/* A chain of two calls, `cut` rows in the first one: from zero and into a total
+ * where there are rows, or from what c holds; the next call's rows are named or
+ * not. */
 static void check_outer(draw *d, ptrdiff_t rows, ptrdiff_t n, ptrdiff_t k,
                         numbers kind)
 {
+    const void *row_a[2 * EL_OUTER_ROWS], *row_b[2 * EL_OUTER_ROWS];
     const matrix a = input(0, d, rows, n, kind);
-    /* Rows of b may be read up to the next multiple of EL_PANEL columns; what
-     * stands there is garbage. */
-    const ptrdiff_t more = (EL_PANEL - k % EL_PANEL) % EL_PANEL;
-    fence *const f = &fences[INPUT + 1];
-    const matrix b =
-        fence_place(f, rows, k, any_stride(d, k), more + any_slack(d));
-    matrix_draw(&b, d, kind);
-    fence_lock(f);
+    const matrix b = input(1, d, rows, k, kind);
     const matrix from = input(2, d, n, k, kind);
-    const ptrdiff_t ldc = any_stride(d, k);
+    const matrix sum = input(3, d, n, k, kind);
+    const ptrdiff_t ldc = any_stride(d, k), ldt = any_stride(d, k);
+    const bool whole = rows > 1 && draw_below(d, 2) > 0;
+    const ptrdiff_t cut = rows / 2;
+    rows_of(&a, row_a);
+    rows_of(&b, row_b);
     for (int level = EL_LEVEL_C; level <= best; ++level) {
-        trying("outer %s: rows %td n %td k %td, %s numbers", name_of(level),
-               rows, n, k, numbers_name[kind]);
+        trying("outer %s: rows %td n %td k %td, %s numbers%s", name_of(level),
+               rows, n, k, numbers_name[kind], whole ? ", whole" : "");
         const matrix c = output(level, 0, d, n, k, ldc);
+        const matrix total = output(level, 1, d, n, k, ldt);
         matrix_copy(&c, &from);
-        const el_outer o = {.rows = rows,
-                            .n = n,
-                            .k = k,
-                            .a = a.at,
-                            .lda = a.stride,
-                            .b = b.at,
-                            .ldb = b.stride,
-                            .c = c.at,
-                            .ldc = ldc};
+        matrix_copy(&total, &sum);
+        el_outer o = {.rows = cut,
+                      .n = n,
+                      .k = k,
+                      .a = row_a,
+                      .b = row_b,
+                      .fresh = whole,
+                      .c = c.at,
+                      .ldc = ldc,
+                      .ldt = ldt};
+        if (2 * cut == rows) {
+            o.soon_a = row_a + cut;
+            o.soon_b = row_b + cut;
+        }
         kernels_of(level)->outer(&o);
-        check_output(level, 0, &c);
+        o.rows = rows - cut;
+        o.a = row_a + cut;
+        o.b = row_b + cut;
+        o.fresh = false;
+        o.total = whole ? total.at : NULL;
+        o.soon_a = o.soon_b = NULL;
+        kernels_of(level)->outer(&o);
+        if (whole)
+            check_output(level, 1, &total);
+        else
+            check_output(level, 0, &c);
     }
 }
 
@@ -269,7 +295,7 @@ static void test_outer(void **state)
             check_outer(&d, rows, 1 + draw_below(&d, 45),
                         1 + draw_below(&d, 170), any_numbers(&d));
     for (int kind = NUMBERS_PLAIN; kind <= NUMBERS_TINY; ++kind) {
-        check_outer(&d, 2048, 29, 65, (numbers)kind);
+        check_outer(&d, 2 * EL_OUTER_ROWS, 29, 65, (numbers)kind);
         check_outer(&d, 100, 300, 45, (numbers)kind);
         check_outer(&d, 100, 13, 600, (numbers)kind);
     }

@@ -140,7 +140,8 @@ static void NAME(outer)(void **state)
 {
     (void)state;
     draw d = {.stream = 22};
-    static REAL a[40 * 40], b[40 * 64 + 32], from[40 * 40], c[40 * 40];
+    static REAL a[40 * 40], b[40 * 64], from[40 * 40], c[40 * 40];
+    const void *row_a[40], *row_b[40];
     for (ptrdiff_t rows = 0; rows <= 40; rows += 5)
         for (ptrdiff_t n = 1; n <= 40; n += 6)
             for (ptrdiff_t k = 1; k <= 40; k += 13) {
@@ -149,13 +150,15 @@ static void NAME(outer)(void **state)
                 NAME(fill)(&d, b, rows * 64);
                 NAME(fill)(&d, from, n * k);
                 memcpy(c, from, sizeof c);
+                for (ptrdiff_t r = 0; r < rows; ++r) {
+                    row_a[r] = a + r * n;
+                    row_b[r] = b + r * 64;
+                }
                 const el_outer o = {.rows = rows,
                                     .n = n,
                                     .k = k,
-                                    .a = a,
-                                    .lda = n,
-                                    .b = b,
-                                    .ldb = 64,
+                                    .a = row_a,
+                                    .b = row_b,
                                     .c = c,
                                     .ldc = k};
                 TABLE->outer(&o);

@@ -68,30 +68,31 @@ static void whole_gradients(const problem *p, const el_kernels *k,
                             const void *dlogits, void *grad)
 {
     const int64_t V = p->classes, H = p->hidden, B = p->batch;
-    const int64_t wide = (H + EL_PANEL - 1) / EL_PANEL * EL_PANEL;
     for (int64_t end = p->steps, begin; end > 0; end = begin) {
         begin = (end - 1) / EL_BLOCK_STEPS * EL_BLOCK_STEPS;
         const int64_t rows = (end - begin) * B;
         void *const a = scratch(rows * V, k->size);
-        void *const b = scratch(rows * wide, k->size);
         void *const sum = scratch(V * H, k->size);
         void *const bias = scratch(V, k->size);
         for (int64_t i = 0; i < rows; ++i) {
             const int64_t row = (end - 1 - i / B) * B + i % B;
             memcpy(el_at(k, a, i * V), el_at(k, dlogits, row * V),
                    (size_t)V * k->size);
-            memcpy(el_at(k, b, i * wide), el_at(k, p->h, row * H),
-                   (size_t)H * k->size);
         }
-        k->outer(&(el_outer){.rows = rows,
-                             .n = V,
-                             .k = H,
-                             .a = a,
-                             .lda = V,
-                             .b = b,
-                             .ldb = wide,
-                             .c = sum,
-                             .ldc = H});
+        el_outer o = {.n = V, .k = H, .c = sum, .ldc = H};
+        for (int64_t r = 0; r < rows; r += o.rows) {
+            const void *row_a[EL_OUTER_ROWS], *row_b[EL_OUTER_ROWS];
+            for (o.rows = 0; o.rows < EL_OUTER_ROWS && r + o.rows < rows;
+                 ++o.rows) {
+                const int64_t i = r + o.rows;
+                const int64_t row = (end - 1 - i / B) * B + i % B;
+                row_a[o.rows] = el_at(k, a, i * V);
+                row_b[o.rows] = el_at(k, p->h, row * H);
+            }
+            o.a = row_a;
+            o.b = row_b;
+            k->outer(&o);
+        }
         k->add_rows(bias, a, V, NULL, rows, V);
         k->add(grad, sum, V * H);
         k->add(el_at(k, grad, V * H), bias, V);

@@ -43,13 +43,17 @@ static void NAME(gemm)(const el_gemm *g)
 
 static void NAME(outer)(const el_outer *o)
 {
-    const REAL *const a = o->a, *const b = o->b;
-    REAL *const c = o->c;
+    REAL *const c = o->c, *const total = o->total;
     for (ptrdiff_t i = 0; i < o->n; ++i)
-        for (ptrdiff_t j = 0; j < o->k; ++j)
+        for (ptrdiff_t j = 0; j < o->k; ++j) {
+            REAL sum = o->fresh ? 0 : c[i * o->ldc + j];
             for (ptrdiff_t r = 0; r < o->rows; ++r)
-                c[i * o->ldc + j] = FMA(a[r * o->lda + i], b[r * o->ldb + j],
-                                        c[i * o->ldc + j]);
+                sum = FMA(((const REAL *)o->a[r])[i],
+                          ((const REAL *)o->b[r])[j], sum);
+            c[i * o->ldc + j] = sum;
+            if (total)
+                total[i * o->ldt + j] += sum;
+        }
 }
 
 static void NAME(exp)(void *y, const void *x, ptrdiff_t n)

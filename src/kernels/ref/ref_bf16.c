@@ -154,15 +154,17 @@ void el_gemm_bf16_c(const el_gemm *g)
 
 void el_outer_bf16_c(const el_outer *o)
 {
-    const float *const a = o->a, *const b = o->b;
-    float *const c = o->c;
+    float *const c = o->c, *const total = o->total;
     for (ptrdiff_t i = 0; i < o->n && o->rows > 0; ++i)
         for (ptrdiff_t j = 0; j < o->k; ++j) {
-            row r = {.sum = c[i * o->ldc + j]};
+            row r = {.sum = o->fresh ? 0 : c[i * o->ldc + j]};
             for (ptrdiff_t k = 0; k < o->rows; ++k)
-                row_step(&r, rounded(a[k * o->lda + i]),
-                         rounded(b[k * o->ldb + j]));
-            c[i * o->ldc + j] = row_sum(&r);
+                row_step(&r, rounded(((const float *)o->a[k])[i]),
+                         rounded(((const float *)o->b[k])[j]));
+            const float sum = row_sum(&r);
+            c[i * o->ldc + j] = sum;
+            if (total)
+                total[i * o->ldt + j] += sum;
         }
 }
 

@@ -51,8 +51,8 @@ static void bf16_rows(float *to, ptrdiff_t ldto, const float *a, ptrdiff_t lda,
         }
 }
 
-static void bf16_turned(float *to, ptrdiff_t ldto, const float *a,
-                        ptrdiff_t lda, ptrdiff_t n, ptrdiff_t k)
+static void bf16_turned(float *to, ptrdiff_t ldto, const void *const *a,
+                        ptrdiff_t at, ptrdiff_t n, ptrdiff_t k)
 {
     const ptrdiff_t padded = el_bf16_padded(k);
     for (ptrdiff_t j = 0; j < padded; j += VL)
@@ -60,8 +60,9 @@ static void bf16_turned(float *to, ptrdiff_t ldto, const float *a,
             const vm m = v_tail(n - i);
             vf r[VL];
             for (int s = 0; s < VL; ++s)
-                r[s] = v_rounded(j + s < k ? v_load(a + (j + s) * lda + i, m)
-                                           : v_zero());
+                r[s] = v_rounded(
+                    j + s < k ? v_load((const float *)a[j + s] + at + i, m)
+                              : v_zero());
             v_transpose(r);
             for (int s = 0; s < VL && i + s < n; ++s)
                 v_store_all(to + (i + s) * ldto + j, r[s]);

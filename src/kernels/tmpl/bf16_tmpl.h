@@ -22,8 +22,7 @@
 enum {
     BF16_GROUP = 2 * VL, /* columns */
     BF16_ROOM = 16 * 1024,
-    BF16_MOST_ROWS = 70,
-    BF16_PART = 128 /* rows of a and b that outer takes at once */
+    BF16_MOST_ROWS = 70
 };
 
 /* a [rows,k] in its own form, times panels, added to `from` (NULL: zeros). */
@@ -219,25 +218,22 @@ static void bf16_pack_columns(void *packed, const void *weights, ptrdiff_t ldw,
 
 static __attribute__((noinline)) void bf16_outer_body(const el_outer *o)
 {
-    enum { LDA = BF16_PART / EL_BF16_STEPS * BF16_A_ROW + 16 };
+    enum { LDA = EL_OUTER_ROWS / EL_BF16_STEPS * BF16_A_ROW + 16 };
     _Alignas(64) bf16_a a[BF16_ROOM];
-    _Alignas(64) uint32_t panel[BF16_PART / 2 * EL_PANEL];
-    bf16_part p = {.a = a, .lda = LDA, .w = panel, .ldc = o->ldc};
-    for (ptrdiff_t r = 0; r < o->rows; r += p.k) {
-        p.k = bf16_least(o->rows - r, BF16_PART);
-        for (ptrdiff_t i = 0; i < o->n; i += p.rows) {
-            p.rows = bf16_share(o->n - i, BF16_ROOM / LDA);
-            bf16_turned(a, LDA, (const float *)o->a + r * o->lda + i, o->lda,
-                        p.rows, p.k);
-            for (ptrdiff_t j = 0; j < o->k; j += EL_PANEL) {
-                p.n = bf16_least(o->k - j, EL_PANEL);
-                bf16_pack_columns(panel, (const float *)o->b + r * o->ldb + j,
-                                  o->ldb, p.n, p.k);
-                p.c = (float *)o->c + i * o->ldc + j;
-                p.from = p.c;
-                p.ldf = p.ldc;
-                bf16_multiply(&p);
-            }
+    _Alignas(64) float b[EL_OUTER_ROWS * EL_PANEL];
+    _Alignas(64) uint32_t panel[EL_OUTER_ROWS / 2 * EL_PANEL];
+    bf16_part p = {.k = o->rows, .a = a, .lda = LDA, .w = panel, .ldc = o->ldc};
+    for (ptrdiff_t i = 0; i < o->n && p.k > 0; i += p.rows) {
+        p.rows = bf16_share(o->n - i, BF16_ROOM / LDA);
+        bf16_turned(a, LDA, o->a, i, p.rows, p.k);
+        for (ptrdiff_t j = 0; j < o->k; j += EL_PANEL) {
+            p.n = bf16_least(o->k - j, EL_PANEL);
+            el_outer_panel(b, o, j);
+            bf16_pack_columns(panel, b, EL_PANEL, p.n, p.k);
+            p.c = (float *)o->c + i * o->ldc + j;
+            p.from = o->fresh ? NULL : p.c;
+            p.ldf = p.ldc;
+            bf16_multiply(&p);
         }
     }
 }
@@ -269,6 +265,7 @@ static void bf16_outer(const el_outer *o)
     _mm_setcsr(mode | BF16_FLUSH);
     bf16_outer_body(o);
     _mm_setcsr(mode);
+    el_outer_total(o, BF16_F32()->add);
 }
 
 /* ---- Packing --------------------------------------------------------------*/

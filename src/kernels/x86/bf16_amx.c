@@ -6,6 +6,7 @@
  * are those of level avx512, whose kernel takes products of a few rows: they
  * wait for the weights alone. */
 #include "../bf16.h"
+#include "../../base/cpu.h"
 #include "tiles.h"
 
 #include <string.h>
@@ -15,7 +16,6 @@ enum {
     FEW = 4,   /* rows */
     ROOM = 16 * 1024,
     MOST_ROWS = 96,
-    PART = 128 /* rows of a and b that outer takes at once */
 };
 
 /* Rows and columns of one product; see bf16_tmpl.h. */
@@ -201,26 +201,27 @@ static void gemm_body(const el_gemm *g)
 
 static void outer_body(const el_outer *o)
 {
-    enum { LDA = PART / 2 + SIDE };
+    enum { LDA = EL_OUTER_ROWS / 2 + SIDE };
     _Alignas(64) uint32_t a[ROOM];
-    _Alignas(64) uint32_t panel[PART / 2 * EL_PANEL];
-    part p = {.a = a, .lda = LDA, .w = panel, .ldc = o->ldc, .ldf = o->ldc};
-    for (ptrdiff_t r = 0; r < o->rows; r += p.k) {
-        p.k = least(o->rows - r, PART);
-        for (ptrdiff_t i = 0; i < o->n; i += p.rows) {
-            p.rows = share(o->n - i, ROOM / LDA / SIDE * SIDE);
-            clear_rows(a, &p);
-            el_bf16_turned_avx512(a, LDA, (const float *)o->a + r * o->lda + i,
-                                  o->lda, p.rows, p.k);
-            for (ptrdiff_t j = 0; j < o->k; j += EL_PANEL) {
-                p.n = least(o->k - j, EL_PANEL);
-                el_pack_columns_bf16_avx512(
-                    panel, (const float *)o->b + r * o->ldb + j, o->ldb, p.n,
-                    p.k);
-                p.c = (float *)o->c + i * o->ldc + j;
-                p.from = p.c;
-                multiply(&p);
-            }
+    _Alignas(64) float b[EL_OUTER_ROWS * EL_PANEL];
+    _Alignas(64) uint32_t panel[EL_OUTER_ROWS / 2 * EL_PANEL];
+    part p = {.k = o->rows,
+              .a = a,
+              .lda = LDA,
+              .w = panel,
+              .ldc = o->ldc,
+              .ldf = o->ldc};
+    for (ptrdiff_t i = 0; i < o->n && p.k > 0; i += p.rows) {
+        p.rows = share(o->n - i, ROOM / LDA / SIDE * SIDE);
+        clear_rows(a, &p);
+        el_bf16_turned_avx512(a, LDA, o->a, i, p.rows, p.k);
+        for (ptrdiff_t j = 0; j < o->k; j += EL_PANEL) {
+            p.n = least(o->k - j, EL_PANEL);
+            el_outer_panel(b, o, j);
+            el_pack_columns_bf16_avx512(panel, b, EL_PANEL, p.n, p.k);
+            p.c = (float *)o->c + i * o->ldc + j;
+            p.from = o->fresh ? NULL : p.c;
+            multiply(&p);
         }
     }
 }
@@ -248,6 +249,7 @@ static void outer(const el_outer *o)
     begin();
     outer_body(o);
     TILES_END();
+    el_outer_total(o, el_kernels_f32(EL_LEVEL_AVX512)->add);
 }
 
 void el_kernels_bf16_amx(el_kernels *table)

@@ -71,8 +71,13 @@ V_INLINE vw pair_words(vf low, vf high)
     return _mm512_permutexvar_epi16(order, both);
 }
 
+V_INLINE vf row_at(const void *row, ptrdiff_t at, vm m)
+{
+    return v_load((const float *)row + at, m);
+}
+
 /* Word d of a row of a tile has steps low(d) and high(d). */
-#define TURNED(to, ldto, a, lda, n, k, low, high)                              \
+#define TURNED(to, ldto, a, at, n, k, low, high)                               \
     for (ptrdiff_t j = 0; j < (k); j += EL_BF16_STEPS)                         \
         for (ptrdiff_t i = 0; i < (n); i += VL) {                              \
             const vm m = v_tail((n)-i);                                        \
@@ -80,10 +85,8 @@ V_INLINE vw pair_words(vf low, vf high)
             _Pragma("GCC unroll 16") for (int d = 0; d < VL; ++d)              \
             {                                                                  \
                 const ptrdiff_t l = j + low(d), h = j + high(d);               \
-                const vf x =                                                   \
-                    l < (k) ? v_load((a) + l * (lda) + i, m) : v_zero();       \
-                const vf y =                                                   \
-                    h < (k) ? v_load((a) + h * (lda) + i, m) : v_zero();       \
+                const vf x = l < (k) ? row_at((a)[l], (at) + i, m) : v_zero(); \
+                const vf y = h < (k) ? row_at((a)[h], (at) + i, m) : v_zero(); \
                 r[d] = _mm512_castsi512_ps(pair_words(x, y));                  \
             }                                                                  \
             v_transpose(r);                                                    \
@@ -104,10 +107,10 @@ static void bf16_rows(uint32_t *to, ptrdiff_t ldto, const float *a,
                 _mm512_shuffle_epi8(row_words(a + i * lda + j, k - j), order));
 }
 
-static void bf16_turned(uint32_t *to, ptrdiff_t ldto, const float *a,
-                        ptrdiff_t lda, ptrdiff_t n, ptrdiff_t k)
+static void bf16_turned(uint32_t *to, ptrdiff_t ldto, const void *const *a,
+                        ptrdiff_t at, ptrdiff_t n, ptrdiff_t k)
 {
-    TURNED(to, ldto, a, lda, n, k, BF16_LOW, BF16_HIGH)
+    TURNED(to, ldto, a, at, n, k, BF16_LOW, BF16_HIGH)
 }
 
 void el_bf16_rows_avx512(uint32_t *to, ptrdiff_t ldto, const float *a,
@@ -122,10 +125,10 @@ void el_bf16_rows_avx512(uint32_t *to, ptrdiff_t ldto, const float *a,
 #define FIRST(d) (2 * (d))
 #define SECOND(d) (2 * (d) + 1)
 
-void el_bf16_turned_avx512(uint32_t *to, ptrdiff_t ldto, const float *a,
-                           ptrdiff_t lda, ptrdiff_t n, ptrdiff_t k)
+void el_bf16_turned_avx512(uint32_t *to, ptrdiff_t ldto, const void *const *a,
+                           ptrdiff_t at, ptrdiff_t n, ptrdiff_t k)
 {
-    TURNED(to, ldto, a, lda, n, k, FIRST, SECOND)
+    TURNED(to, ldto, a, at, n, k, FIRST, SECOND)
 }
 
 #include "../tmpl/bf16_tmpl.h"
