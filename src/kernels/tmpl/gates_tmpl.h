@@ -36,6 +36,18 @@ V_INLINE vf through_tanh(vf s)
     return v_fnma(s, s, v_set(1));
 }
 
+/* Going back, what forward left comes from far away: a row asks for one that is
+ * some rows further on. */
+enum { SOON = 4 };
+V_INLINE void soon(const el_gates *g, ptrdiff_t i, ptrdiff_t j)
+{
+    for (int s = 0; s < 4; ++s)
+        __builtin_prefetch(GATE(s));
+    __builtin_prefetch((const float *)g->before + i * g->ld_before + j);
+    if (g->c)
+        __builtin_prefetch(C);
+}
+
 EACH_VECTOR(lstm)
 {
     const vf in = v_sigmoid(v_load(GATE(0), m));
@@ -53,6 +65,7 @@ EACH_VECTOR(lstm)
 
 EACH_VECTOR(lstm_back)
 {
+    soon(g, i + SOON, j);
     const vf in = v_load(GATE(0), m), f = v_load(GATE(1), m);
     const vf c_new = v_load(GATE(2), m), o = v_load(GATE(3), m);
     const vf y = v_tanh(v_load(C, m)), dh = DH;
@@ -77,6 +90,7 @@ EACH_VECTOR(gru)
 
 EACH_VECTOR(gru_back)
 {
+    soon(g, i + SOON, j);
     const vf r = v_load(GATE(0), m), z = v_load(GATE(1), m);
     const vf n = v_load(GATE(2), m), q = v_load(GATE(3), m), dh = DH;
     const vf da_n = v_mul(v_mul(dh, v_sub(v_set(1), z)), through_tanh(n));
