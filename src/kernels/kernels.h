@@ -103,7 +103,7 @@ typedef struct el_xent {
 typedef struct el_xent_columns {
     ptrdiff_t n;
     const void *x;    /* [n] */
-    const void *sums; /* of the whole row: what xent_sums gave */
+    const void *sums; /* of the whole row: its largest, and the sum of exp */
     double scale;
     int64_t target; /* counted from the first of them; may lie outside */
     void *dx;       /* [n]; may be x */
@@ -157,11 +157,15 @@ typedef struct el_kernels {
      * precision (0 for target < 0); gradient to dx, unless NULL; dx may be x.
      */
     double (*xent)(const el_xent *e, const void *x, int64_t target, void *dx);
-    /* The same in two parts, without weights and smoothing, for a target >= 0:
-     * sums[0] is the largest logit, sums[1] the sum of exp(x - sums[0]).  Gives
-     * the loss. */
-    double (*xent_sums)(const void *x, ptrdiff_t classes, int64_t target,
-                        void *sums);
+    /* The same in pieces of a row, without weights and smoothing.
+     *   xent_max    *max = the largest of x and of *max; begins with -infinity
+     *   xent_add    lanes[j % EL_LANES] += exp(x[j] - *max); begins with zeros,
+     *               and each piece but the last has whole lanes
+     *   xent_loss   the loss, of a target's logit; sums[0] is the row's max in,
+     *               sums[1] the sum of the lanes out */
+    void (*xent_max)(const void *x, ptrdiff_t n, void *max);
+    void (*xent_add)(const void *x, ptrdiff_t n, const void *max, void *lanes);
+    double (*xent_loss)(const void *lanes, const void *at_target, void *sums);
     /* dx = scale (softmax - 1_target), column by column. */
     void (*xent_columns)(const el_xent_columns *c);
 
@@ -233,6 +237,8 @@ const el_kernels *el_kernels_bf16(int level);
 void el_kernels_c_f32(el_kernels *table);
 void el_kernels_c_f64(el_kernels *table);
 double el_xent_c(const el_xent *e, const void *x, int64_t target, void *dx);
+double el_xent_loss_c(const void *lanes, const void *at_target, void *sums);
+double el_xent_loss_c_f64(const void *lanes, const void *at_target, void *sums);
 double el_xent_c_f64(const el_xent *e, const void *x, int64_t target, void *dx);
 void el_kernels_avx2(el_kernels *table);
 void el_kernels_avx512(el_kernels *table);

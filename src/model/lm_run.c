@@ -175,18 +175,16 @@ bool el_lm_drops(const elman_lm_tape *tape)
     return tape->out && tape->draw.train;
 }
 
-el_loss el_lm_loss(const elman_lm_tape *tape, int64_t row, int64_t rows,
-                   const void *h, const int32_t *targets)
+el_loss el_lm_loss(const elman_lm_tape *tape, int64_t rows, const void *h,
+                   const int32_t *targets)
 {
-    const elman_lm *const lm = tape->lm;
-    const el_kernels *const k = lm->net.k;
-    return (el_loss){.decoder = &lm->net.decoder,
+    return (el_loss){.decoder = &tape->lm->net.decoder,
                      .rows = rows,
                      .h = h,
                      .targets = targets,
-                     .logits = el_at(k, tape->logits, row * lm->classes),
-                     .sums = el_at(k, tape->sums, 2 * row),
-                     .each = tape->each + row};
+                     .logits = tape->logits,
+                     .sums = tape->sums,
+                     .each = tape->each};
 }
 
 void el_lm_losses(elman_lm_tape *tape, const el_loss *loss)
@@ -238,7 +236,7 @@ void el_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
         if (el_lm_drops(tape))
             el_lm_drop(tape, 0, run, h, tape->out);
         const el_loss loss = el_lm_loss(
-            tape, 0, rows, el_lm_drops(tape) ? tape->out : h, batch->targets);
+            tape, rows, el_lm_drops(tape) ? tape->out : h, batch->targets);
         el_lm_losses(tape, &loss);
     }
     *loss_sum = tape->sum;
@@ -275,22 +273,20 @@ void el_lm_embedding_gradient(elman_lm_tape *tape, int64_t from, el_run run,
 static void output_back(elman_lm_tape *tape, el_block steps, bool dh, bool grad)
 {
     const elman_lm *const lm = tape->lm;
-    const el_kernels *const k = lm->net.k;
     const int64_t row = steps.begin * tape->run.batch;
     const int64_t width = lm->net.stack.width;
-    const el_run run = el_piece(tape->run, steps.begin, steps.end);
     const void *const h =
         el_lm_drops(tape) ? tape->out : el_tape_output(&tape->tape);
-    const el_loss loss = el_lm_loss(
-        tape, row, el_rows(run), el_at(k, h, row * width), tape->targets + row);
+    const el_loss loss = el_lm_loss(tape, el_rows(tape->run), h, tape->targets);
     el_loss_backward(
-        &loss,
-        &(el_loss_back){.run = run,
-                        .scale = tape->scale,
-                        .weights = lm->net.weights,
-                        .dh = dh ? el_at(k, tape->dh, row * width) : NULL,
-                        .grad = grad ? tape->grad : NULL,
-                        .scratch = tape->scratch});
+        &loss, &(el_loss_back){
+                   .run = el_piece(tape->run, steps.begin, steps.end),
+                   .first = row,
+                   .scale = tape->scale,
+                   .weights = lm->net.weights,
+                   .dh = dh ? el_at(lm->net.k, tape->dh, row * width) : NULL,
+                   .grad = grad ? tape->grad : NULL,
+                   .scratch = tape->scratch});
 }
 
 /* Where more than one thing adds to an embedding's row, they do so block of

@@ -179,7 +179,7 @@ static const void *top_of(elman_lm_tape *t, int64_t from, el_run run,
 static el_loss loss_of(elman_lm_tape *t, int64_t from, el_run run,
                        const void *h)
 {
-    return el_lm_loss(t, 0, el_rows(run), top_of(t, from, run, h),
+    return el_lm_loss(t, el_rows(run), top_of(t, from, run, h),
                       t->targets + from * run.batch);
 }
 

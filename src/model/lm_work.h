@@ -13,10 +13,9 @@ int64_t el_lm_embedded(const elman_lm *lm);
 bool el_lm_drops(const elman_lm_tape *tape);
 void el_lm_drop(elman_lm_tape *tape, int64_t from, el_run run, const void *x,
                 void *y);
-/* What enters the decoder, h [rows,P], and what it gives, kept by the tape from
- * a row on. */
-el_loss el_lm_loss(const elman_lm_tape *tape, int64_t row, int64_t rows,
-                   const void *h, const int32_t *targets);
+/* What enters the decoder, h [rows,P], and what it gives, kept by the tape. */
+el_loss el_lm_loss(const elman_lm_tape *tape, int64_t rows, const void *h,
+                   const int32_t *targets);
 /* Forward; the losses are added to the tape's sum one by one. */
 void el_lm_losses(elman_lm_tape *tape, const el_loss *loss);
 /* Of a piece that begins with step `from`, a multiple of EL_BLOCK_STEPS. */

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "decoder.h"
-#include "../base/team.h"
 
 #include <string.h>
-
-enum { FEW_ROWS = 64, FORWARD_BLOCK = 768 };
 
 /* Of the block that begins with a class. */
 static int64_t block_width(const el_decoder *d, int64_t class)
@@ -65,49 +62,40 @@ void el_decoder_pack(el_decoder *d, const void *weights)
                (size_t)d->classes * d->k->size);
 }
 
-typedef struct forward_job {
-    el_gemm g; /* of all classes */
-    const el_kernels *k;
-    int parts;
-} forward_job;
-
-/* Some classes after another: their weights are read once from far away,
- * however many rows pass over them. */
-static void forward_part(void *arg, int part)
+/* Of classes [from, from + n); logits are ldc apart. */
+static el_gemm forward_product(const el_decoder *d, int64_t from, int64_t n,
+                               int64_t rows, const void *h, void *logits,
+                               int64_t ldc)
 {
-    const forward_job *const j = arg;
-    const el_kernels *const k = j->k;
-    int64_t from, to;
-    el_share(j->g.n, EL_PANEL, j->parts, part, &from, &to);
-    for (; from < to; from += FORWARD_BLOCK) {
-        el_gemm g = j->g;
-        g.n = to - from < FORWARD_BLOCK ? to - from : FORWARD_BLOCK;
-        g.w = el_packed_at(k, g.w, from, g.k);
-        g.init = g.init ? el_at(k, g.init, from) : NULL;
-        g.c = el_at(k, g.c, from);
-        k->gemm(&g);
-    }
+    return (el_gemm){.m = rows,
+                     .n = n,
+                     .k = d->hidden,
+                     .a = h,
+                     .lda = d->hidden,
+                     .w = el_packed_at(d->k, d->out, from, d->hidden),
+                     .init =
+                         d->bias_row ? el_at(d->k, d->bias_row, from) : NULL,
+                     .c = logits,
+                     .ldc = ldc};
 }
 
 void el_decoder_forward(const el_decoder *d, int64_t rows, const void *h,
                         void *logits)
 {
-    el_team *const team = d->context->team;
-    forward_job j = {.g = {.m = rows,
-                           .n = d->classes,
-                           .k = d->hidden,
-                           .a = h,
-                           .lda = d->hidden,
-                           .w = d->out,
-                           .init = d->bias_row,
-                           .c = logits,
-                           .ldc = d->classes},
-                     .k = d->k,
-                     .parts = el_team_size(team)};
-    if (rows > FEW_ROWS && d->classes >= j.parts * FORWARD_BLOCK)
-        el_team_run(team, j.parts, forward_part, &j);
+    const el_gemm g =
+        forward_product(d, 0, d->classes, rows, h, logits, d->classes);
+    el_product(d->context, d->k, &g);
+}
+
+void el_decoder_block(const el_decoder *d, int64_t class, int64_t rows,
+                      const void *h, void *logits, bool shared)
+{
+    const int64_t wide = block_width(d, class);
+    const el_gemm g = forward_product(d, class, wide, rows, h, logits, wide);
+    if (shared)
+        el_product(d->context, d->k, &g);
     else
-        el_product(d->context, d->k, &j.g);
+        d->k->gemm(&g);
 }
 
 int64_t el_decoder_block_bytes(const el_decoder *d)

@@ -6,7 +6,7 @@
 #include "../cell/product.h"
 #include "views.h"
 
-/* Classes that are worked on at once on the way back (loss.h). */
+/* Classes that are worked on at once, where there is a loss (loss.h). */
 enum { EL_DECODER_BLOCK = 256 };
 
 typedef struct el_decoder {
@@ -37,6 +37,10 @@ void el_decoder_pack(el_decoder *decoder, const void *weights);
 /* logits [rows,V] of h [rows,H] */
 void el_decoder_forward(const el_decoder *decoder, int64_t rows, const void *h,
                         void *logits);
+/* Those of the block of EL_DECODER_BLOCK classes, or the last ones, that begins
+ * with `class`, dense; shared: over the team, else by the calling thread. */
+void el_decoder_block(const el_decoder *decoder, int64_t class, int64_t rows,
+                      const void *h, void *logits, bool shared);
 
 /* The way back goes through one block of classes after another, by threads that
  * share the work themselves.  packed, of el_decoder_block_bytes bytes, gets the

@@ -3,6 +3,7 @@
 #include "../base/team.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -10,37 +11,89 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Where the logits of a row are, in the block that begins with a class. */
+static void *logits_at(const el_loss *l, int64_t row, int64_t class)
+{
+    const int64_t left = l->decoder->classes - class;
+    return el_at(l->decoder->k, l->logits,
+                 class * l->rows + row * smaller(left, EL_DECODER_BLOCK));
+}
+
 /* ---- Forward --------------------------------------------------------------*/
 
-typedef struct sums_job {
+typedef struct forward_job {
     const el_loss *l;
+    bool made; /* the logits are there */
     int parts;
-} sums_job;
+} forward_job;
 
-static void sums_part(void *arg, int part)
+/* So few rows that the lanes of their sums are near. */
+enum { SOME = 64 };
+
+static void add_rows(const el_loss *l, int64_t first, int64_t rows)
 {
-    const sums_job *const j = arg;
-    const el_loss *const l = j->l;
     const el_kernels *const k = l->decoder->k;
     const int64_t V = l->decoder->classes;
+    double lanes[SOME][EL_LANES] = {{0}};
+    for (int64_t j = 0; j < V; j += EL_DECODER_BLOCK)
+        for (int64_t i = 0; i < rows; ++i)
+            k->xent_add(logits_at(l, first + i, j),
+                        smaller(EL_DECODER_BLOCK, V - j),
+                        el_at(k, l->sums, 2 * (first + i)), lanes[i]);
+    for (int64_t i = first; i < first + rows; ++i) {
+        const int64_t target = l->targets[i] < 0 ? 0 : l->targets[i];
+        const int64_t class = target / EL_DECODER_BLOCK * EL_DECODER_BLOCK;
+        const double loss = k->xent_loss(
+            lanes[i - first], el_at(k, logits_at(l, i, class), target - class),
+            el_at(k, l->sums, 2 * i));
+        l->each[i] = l->targets[i] < 0 ? 0 : loss;
+    }
+}
+
+static void put_lowest(const el_kernels *k, void *at)
+{
+    if (k->size == sizeof(float))
+        *(float *)at = -INFINITY;
+    else
+        *(double *)at = -INFINITY;
+}
+
+static void forward_part(void *arg, int part)
+{
+    const forward_job *const j = arg;
+    const el_loss *const l = j->l;
+    const el_decoder *const d = l->decoder;
+    const el_kernels *const k = d->k;
     int64_t from, to;
     el_share(l->rows, 1, j->parts, part, &from, &to);
     for (int64_t i = from; i < to; ++i)
-        l->each[i] =
-            l->targets[i] < 0
-                ? 0
-                : k->xent_sums(el_at(k, l->logits, i * V), V, l->targets[i],
-                               el_at(k, l->sums, 2 * i));
+        put_lowest(k, el_at(k, l->sums, 2 * i));
+    for (int64_t c = 0; c < d->classes && from < to; c += EL_DECODER_BLOCK) {
+        if (!j->made)
+            el_decoder_block(d, c, to - from, el_at(k, l->h, from * d->hidden),
+                             logits_at(l, from, c), false);
+        for (int64_t i = from; i < to; ++i)
+            k->xent_max(logits_at(l, i, c),
+                        smaller(EL_DECODER_BLOCK, d->classes - c),
+                        el_at(k, l->sums, 2 * i));
+    }
+    for (int64_t i = from; i < to; i += SOME)
+        add_rows(l, i, smaller(SOME, to - i));
 }
 
+/* Threads share rows, or, where these are few, first the classes. */
 void el_loss_forward(const el_loss *l)
 {
+    enum { FEW = 16 };
     const el_decoder *const d = l->decoder;
     el_team *const team = d->context->team;
-    const double work = 30.0 * (double)l->rows * (double)d->classes;
-    sums_job j = {l, el_team_parts(team, work)};
-    el_decoder_forward(d, l->rows, l->h, l->logits);
-    el_team_run(team, j.parts, sums_part, &j);
+    const double size = (double)l->rows * (double)d->classes;
+    forward_job j = {.l = l, .made = l->rows < FEW * el_team_size(team)};
+    for (int64_t c = 0; j.made && c < d->classes; c += EL_DECODER_BLOCK)
+        el_decoder_block(d, c, l->rows, l->h, logits_at(l, 0, c), true);
+    j.parts =
+        el_team_parts(team, size * (j.made ? 30 : 2 * (double)d->hidden + 30));
+    el_team_run(team, j.parts, forward_part, &j);
 }
 
 /* ---- Backward -------------------------------------------------------------
@@ -52,9 +105,8 @@ void el_loss_forward(const el_loss *l)
  * of the one before it the weights and dh. */
 
 enum {
-    TILE = 256, /* and columns of them at most */
-    ROWS = 256, /* of a round that are a thread's */
-    AHEAD = 4   /* rows of logits */
+    TILE = 256, /* columns that a product for the weights takes at most */
+    ROWS = 256  /* of a round that are a thread's */
 };
 
 /* Strides that are no power of two. */
@@ -117,23 +169,12 @@ static turn turn_after(const back_job *j, turn t)
     return t;
 }
 
-/* Where row i of the block of steps, in the order of the chain, lies. */
+/* Where row i of the block of steps, in the order of the chain, lies among all
+ * rows. */
 static int64_t row_at(const back_job *j, int64_t i)
 {
     const int64_t B = j->b->run.batch;
-    return (j->steps.end - 1 - i / B) * B + i % B;
-}
-
-/* Asks for the logits of a row that is to come: they are a short piece of it,
- * far from the one before. */
-static void foresee(const back_job *j, int64_t i)
-{
-    const el_loss *const l = j->l;
-    const int64_t size = (int64_t)j->k->size;
-    const char *const at = el_at(
-        j->k, l->logits, row_at(j, i) * l->decoder->classes + j->next.class);
-    for (int64_t byte = 0; byte < j->next.wide * size; byte += 64)
-        __builtin_prefetch(at + byte);
+    return j->b->first + (j->steps.end - 1 - i / B) * B + i % B;
 }
 
 /* The weights of the next round, if they are others than now. */
@@ -153,15 +194,13 @@ static void logits_part(const back_job *j, int part)
     const turn *const t = &j->next;
     const el_loss *const l = j->l;
     const el_kernels *const k = j->k;
-    const int64_t V = l->decoder->classes, H = l->decoder->hidden;
+    const int64_t H = l->decoder->hidden;
     int64_t from, to;
     el_share(t->some, 1, j->parts, part, &from, &to);
     for (int64_t i = from; i < to; ++i) {
         const int64_t row = row_at(j, t->at + i);
-        if (i + AHEAD < to)
-            foresee(j, t->at + i + AHEAD);
         const el_xent_columns c = {.n = t->wide,
-                                   .x = el_at(k, l->logits, row * V + t->class),
+                                   .x = logits_at(l, row, t->class),
                                    .sums = el_at(k, l->sums, 2 * row),
                                    .scale = j->b->scale,
                                    .target = l->targets[row] - t->class,
@@ -338,7 +377,7 @@ void el_loss_backward(const el_loss *l, const el_loss_back *b)
     const el_chain chain = {.run = b->run};
     const el_kernels *const k = l->decoder->k;
     back_job j = {.l = l, .b = b, .k = k, .room = room_of(l->decoder, b->run)};
-    assert(!b->run.first && l->rows == el_rows(b->run));
+    assert(!b->run.first && b->first + el_rows(b->run) <= l->rows);
     void *at = b->scratch;
     for (int i = 0; i < 2; ++i) {
         j.w[i] = at;

@@ -563,8 +563,17 @@ static void check_xent_parts(int level, draw *d, const el_xent *e,
     const el_kernels *const k = kernels_of(level);
     const matrix dx = output(level, 1, d, 1, e->classes, e->classes);
     const bool in_place = draw_below(d, 2);
-    float sums[2];
-    const double got = k->xent_sums(x->at, e->classes, target, sums);
+    float sums[2] = {-INFINITY}, lanes[EL_LANES] = {0};
+    for (ptrdiff_t j = 0, n; j < e->classes; j += n) {
+        n = 1 + draw_below(d, e->classes - j);
+        k->xent_max(x->at + j, n, sums);
+    }
+    for (ptrdiff_t j = 0, n; j < e->classes; j += n) {
+        n = EL_LANES * (1 + draw_below(d, 9));
+        n = n < e->classes - j ? n : e->classes - j;
+        k->xent_add(x->at + j, n, sums, lanes);
+    }
+    const double got = k->xent_loss(lanes, x->at + target, sums);
     if (!same_double(got, loss))
         fail_trying("the loss by sums is %a, not %a", got, loss);
     if (in_place)

@@ -138,22 +138,29 @@ static double xent_general(const el_xent *e, const REAL *x, int64_t target,
     return (double)(REAL)loss;
 }
 
-/* loss = ln sum exp(x - max) + (max - x_target) */
-static double NAME(xent_sums)(const void *row, ptrdiff_t n, int64_t target,
-                              void *sums)
+static void NAME(xent_max)(const void *x, ptrdiff_t n, void *max)
 {
-    const REAL *const x = row;
-    const REAL at_target = x[target];
-    REAL max = -INFINITY;
+    REAL most = *(const REAL *)max;
     for (ptrdiff_t j = 0; j < n; ++j)
-        max = x[j] > max ? x[j] : max;
-    REAL lanes[EL_LANES] = {0};
+        most = ((const REAL *)x)[j] > most ? ((const REAL *)x)[j] : most;
+    *(REAL *)max = most;
+}
+
+static void NAME(xent_add)(const void *x, ptrdiff_t n, const void *max,
+                           void *lanes)
+{
+    const REAL most = *(const REAL *)max;
     for (ptrdiff_t j = 0; j < n; ++j)
-        lanes[j % EL_LANES] += EXP(x[j] - max);
+        ((REAL *)lanes)[j % EL_LANES] += EXP(((const REAL *)x)[j] - most);
+}
+
+/* loss = ln sum exp(x - max) + (max - x_target) */
+double NAME(xent_loss)(const void *lanes, const void *at_target, void *sums)
+{
+    const REAL max = *(const REAL *)sums, x = *(const REAL *)at_target;
     const REAL sum = tree_sum(lanes);
-    ((REAL *)sums)[0] = max;
     ((REAL *)sums)[1] = sum;
-    return (double)((max - at_target) + (REAL)el_log64((double)sum));
+    return (double)((max - x) + (REAL)el_log64((double)sum));
 }
 
 static void NAME(xent_columns)(const el_xent_columns *c)
@@ -182,8 +189,10 @@ double NAME(xent)(const el_xent *e, const void *row, int64_t target,
             dx[j] = 0;
         return 0;
     }
-    REAL sums[2];
-    const double loss = NAME(xent_sums)(x, n, target, sums);
+    REAL sums[2] = {-INFINITY}, lanes[EL_LANES] = {0};
+    NAME(xent_max)(x, n, sums);
+    NAME(xent_add)(x, n, sums, lanes);
+    const double loss = NAME(xent_loss)(lanes, x + target, sums);
     if (e->weight || e->smoothing != 0)
         return xent_general(e, x, target, sums[0], sums[1], dx);
     const el_xent_columns all = {n, x, sums, e->scale, target, dx};
@@ -312,7 +321,8 @@ static double NAME(probe)(void *data, double count)
         .gru_mix = NAME(gru_mix), .gru_mix_back = NAME(gru_mix_back),          \
         .gru_reset_back = NAME(gru_reset_back),                                \
         .add_strided = NAME(add_strided), .add_rows = NAME(add_rows),          \
-        .xent = NAME(xent), .xent_sums = NAME(xent_sums),                      \
+        .xent = NAME(xent), .xent_max = NAME(xent_max),                        \
+        .xent_add = NAME(xent_add), .xent_loss = NAME(xent_loss),              \
         .xent_columns = NAME(xent_columns), .sum_squares = NAME(sum_squares),  \
         .update = NAME(update), .panel_bytes = NAME(panel_bytes),              \
         .pack_rows = NAME(pack_rows), .pack_columns = NAME(pack_columns),      \

@@ -20,7 +20,8 @@ void EL_KERNEL(kernels)(el_kernels *table)
     table->gru_reset_back = EL_KERNEL(gru_reset_back);
     table->add_rows = EL_KERNEL(add_rows);
     table->xent = EL_KERNEL(xent);
-    table->xent_sums = EL_KERNEL(xent_sums);
+    table->xent_max = EL_KERNEL(xent_max);
+    table->xent_add = EL_KERNEL(xent_add);
     table->xent_columns = EL_KERNEL(xent_columns);
     table->sum_squares = EL_KERNEL(sum_squares);
     table->update = EL_KERNEL(update);

@@ -66,51 +66,38 @@ static void EL_KERNEL(add_rows)(void *y, const void *x, ptrdiff_t ldx,
 /* The EL_LANES lanes of a sum, in as many vectors as that takes. */
 enum { LANE_VECTORS = EL_LANES / VL };
 
-static float EL_KERNEL(tree_sum)(const vf lanes[LANE_VECTORS])
-{
-    float sum[EL_LANES];
-    for (int u = 0; u < LANE_VECTORS; ++u)
-        v_store_all(sum + u * VL, lanes[u]);
-    for (int w = EL_LANES / 2; w > 0; w /= 2)
-        for (int i = 0; i < w; ++i)
-            sum[i] += sum[i + w];
-    return sum[0];
-}
-
-static float EL_KERNEL(row_max)(const float *x, ptrdiff_t n)
-{
-    const vf lowest = v_set(-INFINITY);
-    vf max = lowest;
-    for (ptrdiff_t j = 0; j < n; j += VL) {
-        const vm m = v_tail(n - j);
-        max = v_max(v_pick(m, v_load(x + j, m), lowest), max);
-    }
-    float lanes[VL], most = -INFINITY;
-    v_store_all(lanes, max);
-    for (int i = 0; i < VL; ++i)
-        most = lanes[i] > most ? lanes[i] : most;
-    return most;
-}
-
-static double EL_KERNEL(xent_sums)(const void *row, ptrdiff_t n, int64_t target,
-                                   void *sums)
+static void EL_KERNEL(xent_max)(const void *row, ptrdiff_t n, void *max)
 {
     const float *const x = row;
-    const float max = EL_KERNEL(row_max)(x, n);
-    const vf shift = v_set(max);
+    const vf lowest = v_set(-INFINITY);
+    vf all = lowest;
+    for (ptrdiff_t j = 0; j < n; j += VL) {
+        const vm m = v_tail(n - j);
+        all = v_max(v_pick(m, v_load(x + j, m), lowest), all);
+    }
+    float lanes[VL], most = *(const float *)max;
+    v_store_all(lanes, all);
+    for (int i = 0; i < VL; ++i)
+        most = lanes[i] > most ? lanes[i] : most;
+    *(float *)max = most;
+}
+
+static void EL_KERNEL(xent_add)(const void *row, ptrdiff_t n, const void *max,
+                                void *sums)
+{
+    const float *const x = row;
+    const vf shift = v_set(*(const float *)max);
     vf lanes[LANE_VECTORS];
     for (int u = 0; u < LANE_VECTORS; ++u)
-        lanes[u] = v_zero();
+        lanes[u] = v_load_all((float *)sums + u * VL);
     for (ptrdiff_t j = 0; j < n; j += EL_LANES)
         for (int u = 0; u < LANE_VECTORS; ++u) {
             const vm m = v_tail(n - j - u * VL);
             const vf z = v_exp(v_sub(v_load(x + j + u * VL, m), shift));
             lanes[u] = v_pick(m, v_add(lanes[u], z), lanes[u]);
         }
-    const float sum = EL_KERNEL(tree_sum)(lanes);
-    ((float *)sums)[0] = max;
-    ((float *)sums)[1] = sum;
-    return (double)((max - x[target]) + (float)el_log64((double)sum));
+    for (int u = 0; u < LANE_VECTORS; ++u)
+        v_store_all((float *)sums + u * VL, lanes[u]);
 }
 
 static void EL_KERNEL(xent_columns)(const el_xent_columns *c)
@@ -138,8 +125,11 @@ static double EL_KERNEL(xent)(const el_xent *e, const void *row, int64_t target,
     /* What is rare has one body, the reference's. */
     if (target < 0 || e->weight || e->smoothing != 0)
         return el_xent_c(e, row, target, gradient);
-    float sums[2];
-    const double loss = EL_KERNEL(xent_sums)(row, e->classes, target, sums);
+    float sums[2] = {-INFINITY}, lanes[EL_LANES] = {0};
+    EL_KERNEL(xent_max)(row, e->classes, sums);
+    EL_KERNEL(xent_add)(row, e->classes, sums, lanes);
+    const double loss =
+        el_xent_loss_c(lanes, (const float *)row + target, sums);
     const el_xent_columns all = {e->classes, row,    sums,
                                  e->scale,   target, gradient};
     if (gradient)
