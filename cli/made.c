@@ -4,6 +4,7 @@
 #include "dtype.h"
 #include "map.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,15 +112,16 @@ static int check_unused(mapping *m)
 
 /* ---- A language model -----------------------------------------------------*/
 
-/* All of a file, zero-terminated, to be freed; NULL with the sentence
- * written. */
+/* All of a file, to be freed; NULL with the sentence written. */
 static char *read_text(const char *path, size_t *size)
 {
     const size_t most = (size_t)64 << 20;
     size_t room = 1 << 16;
     char *text = malloc(room);
-    FILE *const file = fopen(path, "rb");
+    int error = 0;
 
+    errno = 0;
+    FILE *const file = fopen(path, "rb");
     *size = 0;
     while (file != NULL && text != NULL) {
         *size += fread(text + *size, 1, room - *size, file);
@@ -131,10 +133,13 @@ static char *read_text(const char *path, size_t *size)
             free(text);
         text = more;
     }
-    if (file == NULL || text == NULL || ferror(file) || *size == room) {
-        complain(*size == room && text != NULL ? "%s: is too large"
-                                               : "%s: could not be read",
-                 path);
+    if (file == NULL || text == NULL || ferror(file))
+        error = errno != 0 ? errno : EIO;
+    if (error != 0 || *size == room) {
+        if (error != 0)
+            complain("%s: cannot be read: %s", path, strerror(error));
+        else
+            complain("%s: is too large", path);
         free(text);
         text = NULL;
     }

@@ -120,6 +120,10 @@ static elman_status check_head(const unsigned char *bytes, size_t size)
         return el_fail(ELMAN_EFORMAT,
                        "it is no safetensors file (it has %zu bytes)", size);
     const uint64_t length = load_length(bytes);
+    if (memcmp(bytes, "PK\3\4", 4) == 0)
+        return el_fail(ELMAN_EFORMAT,
+                       "it is no safetensors file, but a zip archive, such as "
+                       "torch.save writes (elman convert makes a model of it)");
     if (length > HEADER_MAX)
         return el_fail(ELMAN_EFORMAT,
                        "it is no safetensors file (its header would be %" PRIu64

@@ -189,6 +189,10 @@ refused 1 'takes 4 tokens and gives 4, and vocab.json has 3' \
 printf '["a", "b", "c", "d"]' >vocab.json
 refused 1 'vocab.json: token 0 of the vocabulary is not <unk>' \
     convert foreign.safetensors lm.safetensors --vocab vocab.json
+refused 1 'nowhere.json: cannot be read: No such file' \
+    convert foreign.safetensors lm.safetensors --vocab nowhere.json
+refused 1 './: cannot be read: Is a directory' \
+    convert foreign.safetensors lm.safetensors --vocab ./
 printf 'a b c' >vocab.json
 refused 1 'vocab.json: ' \
     convert foreign.safetensors lm.safetensors --vocab vocab.json

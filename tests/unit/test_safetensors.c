@@ -198,6 +198,9 @@ static void test_length(void **state)
     refuse_bytes(bytes, 64,
                  NOT_ONE "(its header would be 18446744073709551615 bytes "
                          "long, at most 100000000 are allowed)");
+    refuse_bytes("PK\3\4 and so on", 13,
+                 "m: it is no safetensors file, but a zip archive, such as "
+                 "torch.save writes (elman convert makes a model of it)");
     refuse_bytes("\x89PNG\r\n\x1a\n and so on", 18, NULL);
 }
 
