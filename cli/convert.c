@@ -233,10 +233,11 @@ static void print_summary(const conversion *c)
     }
     elman_network_describe(c->network, &n);
     printf(
-        "%s: a network, %s%s, %lld numbers in%s, %lld out%s, %s parameters\n",
+        "%s: a network, %s%s, %lld number%s in%s, %lld out%s, %s parameters\n",
         c->to, cell_words(n.rnn.cell, n.rnn.activation),
         n.rnn.bidirectional ? " in both directions" : "",
-        (long long)n.rnn.input, n.embed > 0 ? " (embedded tokens)" : "",
+        (long long)n.rnn.input, n.rnn.input == 1 ? "" : "s",
+        n.embed > 0 ? " (embedded tokens)" : "",
         (long long)elman_network_width(c->network), decodes[n.decode],
         grouped(elman_network_parameters(c->network)).text);
 }

@@ -207,8 +207,9 @@ static void describe(const el_c_source *s, el_buffer *text)
                          (long long)s->net->desc.vocab,
                          (long long)s->net->width);
     else
-        el_buffer_format(text, ", %lld numbers in, %lld out",
-                         (long long)d->input, (long long)s->net->width);
+        el_buffer_format(text, ", %lld number%s in, %lld out",
+                         (long long)d->input, d->input == 1 ? "" : "s",
+                         (long long)s->net->width);
     if (!s->lm && s->net->desc.decode != ELMAN_DECODE_ALL)
         el_buffer_format(text, ", of which those of a sequence's last step "
                                "count");
