@@ -59,7 +59,18 @@ static elman_status read_activations(const ElOnnx__NodeProto *node,
     return ELMAN_OK;
 }
 
-static elman_status read_attributes(const ElOnnx__NodeProto *node,
+/* It may be left out: R has it as well. */
+static int64_t read_hidden(const el_onnx_walk *w, const ElOnnx__NodeProto *node)
+{
+    const el_onnx_value *const R = el_onnx_input(w, node, 2);
+    if (!el_onnx_attribute(node, "hidden_size") &&
+        R->kind == EL_ONNX_CONSTANT && R->constant.rank == 3)
+        return R->constant.shape[2];
+    return el_onnx_int(node, "hidden_size", 0);
+}
+
+static elman_status read_attributes(const el_onnx_walk *w,
+                                    const ElOnnx__NodeProto *node,
                                     el_onnx_stage *to)
 {
     static const char *const zeros[] = {"input_forget", "layout"};
@@ -78,7 +89,7 @@ static elman_status read_attributes(const ElOnnx__NodeProto *node,
     to->cell = strcmp(node->op_type, "LSTM") == 0  ? ELMAN_CELL_LSTM
                : strcmp(node->op_type, "GRU") == 0 ? ELMAN_CELL_GRU
                                                    : ELMAN_CELL_ELMAN;
-    to->hidden = el_onnx_int(node, "hidden_size", 0);
+    to->hidden = read_hidden(w, node);
     const int64_t linear = el_onnx_int(node, "linear_before_reset", 0);
     if (linear != 0 && linear != 1)
         return el_onnx_refuse(node, "its attribute linear_before_reset is "
@@ -289,7 +300,7 @@ elman_status el_onnx_do_recurrent(el_onnx_walk *w,
     el_onnx_axis time, batch;
     el_onnx_flow y = {.rank = 0};
     int64_t input = 0;
-    elman_status s = read_attributes(node, &made);
+    elman_status s = read_attributes(w, node, &made);
     if (!s && el_onnx_input(w, node, 7))
         s = el_onnx_refuse(node, "it has peepholes, P, which are not read");
     if (!s)

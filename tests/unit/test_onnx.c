@@ -270,6 +270,8 @@ static void test_gates(void **state)
     (void)state;
     graph_begin(&m, plain, 14);
     add_plain(&m);
+    /* The hidden size is R's where no attribute says it. */
+    m.g->node[0]->n_attribute = 0;
     elman_network *n = read_graph(&m);
     /* i f g o of i o f c. */
     expect_view(n, "rnn.weight_ih_l0", 0, 12, 0);
