@@ -269,8 +269,10 @@ void el_share(int64_t n, int64_t unit, int parts, int part, int64_t *from,
 {
     const int64_t units = (n + unit - 1) / unit;
     const int64_t each = units / parts, extra = units % parts;
-    const int64_t first = part * each + (part < extra ? part : extra);
-    const int64_t last = first + each + (part < extra);
+    /* The last unit may be a part of one: whoever has it gets one more. */
+    const int64_t plain = parts - extra;
+    const int64_t first = part * each + (part > plain ? part - plain : 0);
+    const int64_t last = first + each + (part >= plain);
     *from = first * unit < n ? first * unit : n;
     *to = last * unit < n ? last * unit : n;
 }
