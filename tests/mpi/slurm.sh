@@ -5,6 +5,7 @@
 # shellcheck source=tests/mpi/support/mpirun.sh
 . "$(dirname "$0")/support/mpirun.sh"
 
+# Seconds of training, which the wait below sees the first tenth of.
 make_text book.txt 200 1
 mkdir bin
 cat >bin/srun <<'S'
@@ -21,7 +22,7 @@ cat >bin/scontrol <<'S'
 echo "$@" >>requeued
 S
 chmod +x bin/srun bin/scontrol
-recipe='--hidden 200 --batch 8 --shards 4 --epochs 10'
+recipe='--hidden 200 --batch 8 --shards 4 --epochs 300'
 PATH=$WORK/bin:$PATH
 TEXT=book.txt
 MODEL=m
