@@ -26,17 +26,24 @@ bool el_layer_has_c(const el_layer *layer)
     return layer->ops->has_c;
 }
 
-int64_t el_layer_gate_row(const el_layer *layer)
-{
-    return layer->ops->slots * layer->padded;
-}
-
 /* Rows that are a multiple of 1 KiB apart would fall into the same few sets of
  * a cache. */
+static int64_t apart(int64_t n)
+{
+    return n > 0 && n % 256 == 0 ? n + 16 : n;
+}
+
+/* Measured: bfloat16's T2 was 4 % faster with rows apart, float32's Q3 and T2 as
+ * much slower. */
+int64_t el_layer_gate_row(const el_layer *layer)
+{
+    const int64_t n = layer->ops->slots * layer->padded;
+    return layer->k->dtype == ELMAN_BF16 ? apart(n) : n;
+}
+
 int64_t el_layer_da_row(const el_layer *layer)
 {
-    const int64_t n = layer->ops->da_slots * layer->hidden;
-    return n % 256 == 0 ? n + 16 : n;
+    return apart(layer->ops->da_slots * layer->hidden);
 }
 
 static int64_t rec_bytes(const el_layer *layer)

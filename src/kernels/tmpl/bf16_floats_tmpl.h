@@ -4,7 +4,7 @@
  * read. */
 
 typedef float bf16_a;
-enum { BF16_A_ROW = EL_BF16_STEPS, BF16_STEPS = 2 };
+enum { BF16_A_ROW = EL_BF16_STEPS, BF16_STEPS = 2, BF16_LINE = 112 };
 #define BF16_NAME "fma"
 #define BF16_LOW(d) (2 * (d))
 #define BF16_HIGH(d) (2 * (d) + 1)
@@ -27,13 +27,13 @@ enum { BF16_FAR = 128 * EL_PANEL };
         }                                                                      \
         _Pragma("GCC unroll 8") for (int i = 0; i < (rows); ++i)               \
         {                                                                      \
-            const vf y = v_set(a[i * lda + s]);                                \
+            const vf y = v_set(BF16_A(i, s));                                  \
             _Pragma("GCC unroll 8") for (int v = 0; v < 2 * (groups); ++v)     \
                 even[i][v] = v_fma(y, v_low(x[v]), even[i][v]);                \
         }                                                                      \
         _Pragma("GCC unroll 8") for (int i = 0; i < (rows); ++i)               \
         {                                                                      \
-            const vf y = v_set(a[i * lda + s + 1]);                            \
+            const vf y = v_set(BF16_A(i, s + 1));                              \
             _Pragma("GCC unroll 8") for (int v = 0; v < 2 * (groups); ++v)     \
                 odd[i][v] = v_fma(y, v_high(x[v]), odd[i][v]);                 \
         }                                                                      \
@@ -51,20 +51,15 @@ static void bf16_rows(float *to, ptrdiff_t ldto, const float *a, ptrdiff_t lda,
         }
 }
 
-static void bf16_turned(float *to, ptrdiff_t ldto, const void *const *a,
-                        ptrdiff_t at, ptrdiff_t n, ptrdiff_t k)
+static void bf16_lines(float *to, ptrdiff_t ldto, const void *const *a,
+                       ptrdiff_t at, ptrdiff_t n, ptrdiff_t k)
 {
     const ptrdiff_t padded = el_bf16_padded(k);
-    for (ptrdiff_t j = 0; j < padded; j += VL)
+    for (ptrdiff_t j = 0; j < padded; ++j)
         for (ptrdiff_t i = 0; i < n; i += VL) {
-            const vm m = v_tail(n - i);
-            vf r[VL];
-            for (int s = 0; s < VL; ++s)
-                r[s] = v_rounded(
-                    j + s < k ? v_load((const float *)a[j + s] + at + i, m)
-                              : v_zero());
-            v_transpose(r);
-            for (int s = 0; s < VL && i + s < n; ++s)
-                v_store_all(to + (i + s) * ldto + j, r[s]);
+            const vf x =
+                j < k ? v_load((const float *)a[j] + at + i, v_tail(n - i))
+                      : v_zero();
+            v_store_all(to + j * ldto + i, v_rounded(x));
         }
 }

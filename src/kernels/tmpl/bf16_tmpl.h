@@ -9,7 +9,8 @@
  *   BF16_A_ROW    elements of a row of a tile
  *   BF16_ROWS, BF16_GROUPS(rows)   a tile of registers, as V_ROWS and V_GROUPS
  *   BF16_STEPS, BF16_STEP          steps of k that one round of the loop takes
- *   bf16_rows, bf16_turned         rows of a in that form (see bf16.h)
+ *   bf16_rows     rows of a in that form (see bf16.h)
+ *   bf16_lines    to[d][i] = the same of a's column at + i, i < n, k rows of it
  *   BF16_PAIR(low, high)           words of the two, rounded
  *   BF16_F32()    the table of float32
  *   BF16_NAME     what computes, in a word
@@ -22,10 +23,15 @@
 enum {
     BF16_GROUP = 2 * VL, /* columns */
     BF16_ROOM = 16 * 1024,
-    BF16_MOST_ROWS = 70
+    BF16_MOST_ROWS = 70,
+    BF16_ASK = 4, /* steps, with which a tile asks for one row, */
+    BF16_ASKED = EL_OUTER_ROWS / BF16_ASK,   /* so for so many, and */
+    BF16_TURNS = EL_OUTER_ROWS / BF16_ASKED, /* so many tiles for all */
+    BF16_CACHE_LINE = 16                     /* floats */
 };
 
-/* a [rows,k] in its own form, times panels, added to `from` (NULL: zeros). */
+/* a [rows,k] in its own form, or, where it lies in lines, [k,rows] of that;
+ * times panels, added to `from` (NULL: zeros). */
 typedef struct bf16_part {
     ptrdiff_t rows, n, k;
     const bf16_a *a;
@@ -36,17 +42,22 @@ typedef struct bf16_part {
     ptrdiff_t ldf;
     float *c;
     ptrdiff_t ldc;
+    const void *const *soon; /* NULL, or rows to be asked for: */
+    ptrdiff_t soon_at;       /* the line of each that begins here */
 } bf16_part;
 
 #define BF16_EACH(rows, groups)                                                \
     _Pragma("GCC unroll 8") for (int i = 0; i < (rows); ++i)                   \
         _Pragma("GCC unroll 8") for (int v = 0; v < 2 * (groups); ++v)
 
-V_INLINE void bf16_tile(const int rows, const int groups, const bf16_part *p,
-                        ptrdiff_t i0, ptrdiff_t j0)
+/* Element d of row i, where a tile's begin with a. */
+#define BF16_A(i, d) (lines ? a[(d)*lda + (i)] : a[(i)*lda + (d)])
+
+V_INLINE void bf16_tile(const bool lines, const int rows, const int groups,
+                        const bf16_part *p, ptrdiff_t i0, ptrdiff_t j0)
 {
-    const bf16_a *a = p->a + i0 * p->lda;
     const ptrdiff_t lda = p->lda, left = p->n - j0;
+    const bf16_a *a = p->a + (lines ? i0 : i0 * lda);
     const uint32_t *w = p->w;
     ptrdiff_t group_at[4];
     for (int q = 0; q < groups; ++q) {
@@ -54,42 +65,34 @@ V_INLINE void bf16_tile(const int rows, const int groups, const bf16_part *p,
         group_at[q] = j / EL_PANEL * p->panel + j % EL_PANEL;
     }
     float *const c = p->c + i0 * p->ldc + j0;
-    const float *from = p->from ? p->from + i0 * p->ldf + j0 : NULL;
-    ptrdiff_t ldf = p->ldf;
-    /* The first sums may come from far away. */
-    for (int i = 0; from && i < rows; ++i)
-        for (int q = 0; q < groups; ++q) {
-            __builtin_prefetch(from + i * ldf + q * BF16_GROUP);
-            __builtin_prefetch(from + i * ldf + (q + 1) * BF16_GROUP - 1);
-        }
+    const float *const from = p->from ? p->from + i0 * p->ldf + j0 : NULL;
+    _Alignas(64) float sums[BF16_ROWS][8][VL];
+    BF16_EACH(rows, groups)
+    {
+        const vm m = v_tail(left - v * VL);
+        v_store_all(sums[i][v],
+                    from ? v_load(from + i * p->ldf + v * VL, m) : v_zero());
+    }
     for (ptrdiff_t k = 0; k < p->k; k += EL_BF16_STEPS) {
         vf even[BF16_ROWS][8], odd[BF16_ROWS][8];
         BF16_EACH(rows, groups)
         even[i][v] = odd[i][v] = v_zero();
-        const ptrdiff_t most = p->k - k;
-        const ptrdiff_t steps = most < EL_BF16_STEPS ? most : EL_BF16_STEPS;
-        for (ptrdiff_t s = 0; s < steps; s += BF16_STEPS)
+        for (ptrdiff_t s = 0; s < EL_BF16_STEPS; s += BF16_STEPS) {
+            if (lines && s % BF16_ASK == 0 && p->soon)
+                __builtin_prefetch((const float *)p->soon[(k + s) / BF16_ASK] +
+                                       p->soon_at,
+                                   0, 2);
             BF16_STEP(rows, groups)
-        if (most < EL_BF16_STEPS) {
-            /* The zeros behind the last step. */
-            BF16_EACH(rows, groups)
-            {
-                even[i][v] = v_add(even[i][v], v_zero());
-                odd[i][v] = v_add(odd[i][v], v_zero());
-            }
         }
         BF16_EACH(rows, groups)
-        {
-            const vm m = v_tail(left - v * VL);
-            const vf sum = from ? v_load(from + i * ldf + v * VL, m) : v_zero();
-            v_store(c + i * p->ldc + v * VL, m,
-                    v_add(sum, v_add(even[i][v], odd[i][v])));
-        }
-        from = c;
-        ldf = p->ldc;
-        a += BF16_A_ROW;
+        v_store_all(sums[i][v], v_add(v_load_all(sums[i][v]),
+                                      v_add(even[i][v], odd[i][v])));
+        a += lines ? BF16_A_ROW * lda : BF16_A_ROW;
         w += EL_BF16_WORDS * EL_PANEL;
     }
+    BF16_EACH(rows, groups)
+    v_store(c + i * p->ldc + v * VL, v_tail(left - v * VL),
+            v_load_all(sums[i][v]));
 }
 
 #define BF16_CASE(rows)                                                        \
@@ -97,27 +100,26 @@ V_INLINE void bf16_tile(const int rows, const int groups, const bf16_part *p,
         while (j0 < j1) {                                                      \
             if (BF16_GROUPS(rows) > 1 &&                                       \
                 j1 - j0 >= BF16_GROUPS(rows) * BF16_GROUP) {                   \
-                bf16_tile(rows, BF16_GROUPS(rows), p, i0, j0);                 \
+                bf16_tile(lines, rows, BF16_GROUPS(rows), p, i0, j0);          \
                 j0 += BF16_GROUPS(rows) * BF16_GROUP;                          \
             } else {                                                           \
-                bf16_tile(rows, 1, p, i0, j0);                                 \
+                bf16_tile(lines, rows, 1, p, i0, j0);                          \
                 j0 += BF16_GROUP;                                              \
             }                                                                  \
         }                                                                      \
         break;
 
-static void bf16_block(ptrdiff_t rows, const bf16_part *p, ptrdiff_t i0,
-                       ptrdiff_t j0, ptrdiff_t j1)
+V_INLINE void bf16_block(const bool lines, ptrdiff_t rows, const bf16_part *p,
+                         ptrdiff_t i0, ptrdiff_t j0, ptrdiff_t j1)
 {
     switch (rows) {
         BF16_CASE(1)
         BF16_CASE(2)
         BF16_CASE(3)
-#if BF16_ROWS == 7
+#if BF16_ROWS == 6
         BF16_CASE(4)
         BF16_CASE(5)
         BF16_CASE(6)
-        BF16_CASE(7)
 #endif
     }
 }
@@ -134,7 +136,7 @@ static ptrdiff_t bf16_share(ptrdiff_t left, ptrdiff_t most)
     return (left + pieces - 1) / pieces;
 }
 
-static void bf16_multiply(const bf16_part *p)
+static __attribute__((noinline)) void bf16_multiply(const bf16_part *p)
 {
     const ptrdiff_t span =
         (p->rows <= BF16_ROWS ? 4 : BF16_GROUPS(BF16_ROWS)) * BF16_GROUP;
@@ -142,7 +144,7 @@ static void bf16_multiply(const bf16_part *p)
         const ptrdiff_t end = bf16_least(j + span, p->n);
         for (ptrdiff_t i = 0, rows; i < p->rows; i += rows) {
             rows = bf16_share(p->rows - i, BF16_ROWS);
-            bf16_block(rows, p, i, j, end);
+            bf16_block(false, rows, p, i, j, end);
         }
     }
 }
@@ -213,27 +215,52 @@ static __attribute__((noinline)) void bf16_gemm_body(const el_gemm *g)
         bf16_columns(g, &cut, a, j, bf16_least(cut.columns, g->n - j));
 }
 
-static void bf16_pack_columns(void *packed, const void *weights, ptrdiff_t ldw,
-                              ptrdiff_t n, ptrdiff_t k);
+/* The next call's rows are asked for while this one's are multiplied: a tile
+ * asks for one line of the cache of some rows. */
+static void bf16_ask(bf16_part *p, const el_outer *o, ptrdiff_t tile)
+{
+    const ptrdiff_t line = tile / BF16_TURNS;
+    const ptrdiff_t of_a = (o->n + BF16_CACHE_LINE - 1) / BF16_CACHE_LINE;
+    const ptrdiff_t of_b = (o->k + BF16_CACHE_LINE - 1) / BF16_CACHE_LINE;
+    p->soon = NULL;
+    if (!o->soon_a || line >= of_a + of_b)
+        return;
+    p->soon =
+        (line < of_a ? o->soon_a : o->soon_b) + tile % BF16_TURNS * BF16_ASKED;
+    p->soon_at = BF16_CACHE_LINE * (line < of_a ? line : line - of_a);
+}
+
+/* A panel's columns. */
+static __attribute__((noinline)) void
+bf16_multiply_lines(bf16_part *p, const el_outer *o, ptrdiff_t *tile)
+{
+    for (ptrdiff_t i = 0, rows; i < p->rows; i += rows) {
+        rows = bf16_share(p->rows - i, BF16_ROWS);
+        bf16_ask(p, o, (*tile)++);
+        bf16_block(true, rows, p, i, 0, p->n);
+    }
+}
+
+static void bf16_pack_lines(uint32_t *panel, const void *const *rows,
+                            ptrdiff_t at, ptrdiff_t n, ptrdiff_t k);
 
 static __attribute__((noinline)) void bf16_outer_body(const el_outer *o)
 {
-    enum { LDA = EL_OUTER_ROWS / EL_BF16_STEPS * BF16_A_ROW + 16 };
-    _Alignas(64) bf16_a a[BF16_ROOM];
-    _Alignas(64) float b[EL_OUTER_ROWS * EL_PANEL];
+    enum { LDA = BF16_LINE + 16 };
+    _Alignas(64) bf16_a a[EL_OUTER_ROWS / EL_BF16_STEPS * BF16_A_ROW * LDA];
     _Alignas(64) uint32_t panel[EL_OUTER_ROWS / 2 * EL_PANEL];
+    ptrdiff_t tile = 0;
     bf16_part p = {.k = o->rows, .a = a, .lda = LDA, .w = panel, .ldc = o->ldc};
     for (ptrdiff_t i = 0; i < o->n && p.k > 0; i += p.rows) {
-        p.rows = bf16_share(o->n - i, BF16_ROOM / LDA);
-        bf16_turned(a, LDA, o->a, i, p.rows, p.k);
+        p.rows = bf16_least(o->n - i, BF16_LINE);
+        bf16_lines(a, LDA, o->a, i, p.rows, p.k);
         for (ptrdiff_t j = 0; j < o->k; j += EL_PANEL) {
             p.n = bf16_least(o->k - j, EL_PANEL);
-            el_outer_panel(b, o, j);
-            bf16_pack_columns(panel, b, EL_PANEL, p.n, p.k);
+            bf16_pack_lines(panel, o->b, j, p.n, p.k);
             p.c = (float *)o->c + i * o->ldc + j;
             p.from = o->fresh ? NULL : p.c;
             p.ldf = p.ldc;
-            bf16_multiply(&p);
+            bf16_multiply_lines(&p, o, &tile);
         }
     }
 }
@@ -297,25 +324,45 @@ static void bf16_pack_rows(void *packed, const void *weights, ptrdiff_t ldw,
             }
 }
 
+/* Words of rows' columns, steps [0, VL) of so many; n columns of a panel. */
+V_INLINE void bf16_pack_steps(uint32_t *out, const float *const rows[VL],
+                              ptrdiff_t steps, ptrdiff_t n)
+{
+    for (ptrdiff_t j = 0; j < EL_PANEL; j += VL) {
+        const vm m = v_tail(n - j);
+        vf r[VL];
+        for (int s = 0; s < VL; ++s)
+            r[s] = s < steps ? v_load(rows[s] + j, m) : v_zero();
+        bf16_pack_block(out + j, r);
+    }
+}
+
 static void bf16_pack_columns(void *packed, const void *weights, ptrdiff_t ldw,
                               ptrdiff_t n, ptrdiff_t k)
 {
     const ptrdiff_t padded = el_bf16_padded(k);
     for (ptrdiff_t i = 0; i < padded; i += VL)
         for (ptrdiff_t first = 0; first < n; first += EL_PANEL) {
-            uint32_t *const out =
-                (uint32_t *)packed + first * padded / 2 + i / 2 * EL_PANEL;
-            for (ptrdiff_t j = 0; j < EL_PANEL; j += VL) {
-                const ptrdiff_t steps = first + j < n ? k - i : 0;
-                const float *const w =
-                    (const float *)weights + i * ldw + first + j;
-                const vm m = v_tail(n - first - j);
-                vf r[VL];
-                for (int s = 0; s < VL; ++s)
-                    r[s] = s < steps ? v_load(w + s * ldw, m) : v_zero();
-                bf16_pack_block(out + j, r);
-            }
+            const float *rows[VL] = {0};
+            for (ptrdiff_t s = 0; s < VL && i + s < k; ++s)
+                rows[s] = (const float *)weights + (i + s) * ldw + first;
+            bf16_pack_steps((uint32_t *)packed + first * padded / 2 +
+                                i / 2 * EL_PANEL,
+                            rows, k - i, n - first);
         }
+}
+
+/* A panel of columns [at, at + n) of k rows that lie anywhere. */
+static void bf16_pack_lines(uint32_t *panel, const void *const *from,
+                            ptrdiff_t at, ptrdiff_t n, ptrdiff_t k)
+{
+    const ptrdiff_t padded = el_bf16_padded(k);
+    for (ptrdiff_t i = 0; i < padded; i += VL) {
+        const float *rows[VL] = {0};
+        for (ptrdiff_t s = 0; s < VL && i + s < k; ++s)
+            rows[s] = (const float *)from[i + s] + at;
+        bf16_pack_steps(panel + i / 2 * EL_PANEL, rows, k - i, n);
+    }
 }
 
 #define BF16_OVERLAY(table)                                                    \

@@ -5,8 +5,8 @@
 #include "../../base/cpu.h"
 #include "vec_avx512.h"
 
-/* 7 x 2 sums of two chains each of 32 registers. */
-#define BF16_ROWS 7
+/* 6 x 2 sums of two chains each of 32 registers. */
+#define BF16_ROWS 6
 #define BF16_GROUPS(rows) ((rows) == 1 ? 4 : (rows) <= 3 ? 2 : 1)
 #define BF16_F32() el_kernels_f32(EL_LEVEL_AVX512)
 

@@ -8,13 +8,13 @@
 #include "vec_avx512.h"
 
 typedef uint32_t bf16_a;
-enum { BF16_A_ROW = EL_BF16_WORDS, BF16_STEPS = 4 };
+enum { BF16_A_ROW = EL_BF16_WORDS, BF16_STEPS = 4, BF16_LINE = 256 };
 #define BF16_NAME "vdpbf16ps"
 #define BF16_LOW(d) ((d) / 2 * 4 + 2 + (d) % 2)
 #define BF16_HIGH(d) ((d) / 2 * 4 + (d) % 2)
 #define BF16_PAIR(low, high) pair_words(low, high)
 
-#define BF16_ROWS 7
+#define BF16_ROWS 6
 #define BF16_GROUPS(rows) ((rows) == 1 ? 4 : (rows) <= 3 ? 2 : 1)
 #define BF16_F32() el_kernels_f32(EL_LEVEL_AVX512)
 
@@ -29,7 +29,6 @@ V_INLINE vf dot(vf c, uint32_t a, vw b)
 #define BF16_STEP(rows, groups)                                                \
     {                                                                          \
         const uint32_t *const words = w + s / 2 * EL_PANEL;                    \
-        const uint32_t *const pair = a + s / 2;                                \
         vw x[8], z[8];                                                         \
         _Pragma("GCC unroll 4") for (int q = 0; q < (groups); ++q)             \
         {                                                                      \
@@ -45,10 +44,10 @@ V_INLINE vf dot(vf c, uint32_t a, vw b)
         }                                                                      \
         _Pragma("GCC unroll 8") for (int i = 0; i < (rows); ++i)               \
             _Pragma("GCC unroll 8") for (int v = 0; v < 2 * (groups); ++v)     \
-                even[i][v] = dot(even[i][v], pair[i * lda], x[v]);             \
+                even[i][v] = dot(even[i][v], BF16_A(i, s / 2), x[v]);          \
         _Pragma("GCC unroll 8") for (int i = 0; i < (rows); ++i)               \
             _Pragma("GCC unroll 8") for (int v = 0; v < 2 * (groups); ++v)     \
-                odd[i][v] = dot(odd[i][v], pair[i * lda + 1], z[v]);           \
+                odd[i][v] = dot(odd[i][v], BF16_A(i, s / 2 + 1), z[v]);        \
     }
 
 /* ---- Rounding -------------------------------------------------------------*/
@@ -71,30 +70,6 @@ V_INLINE vw pair_words(vf low, vf high)
     return _mm512_permutexvar_epi16(order, both);
 }
 
-V_INLINE vf row_at(const void *row, ptrdiff_t at, vm m)
-{
-    return v_load((const float *)row + at, m);
-}
-
-/* Word d of a row of a tile has steps low(d) and high(d). */
-#define TURNED(to, ldto, a, at, n, k, low, high)                               \
-    for (ptrdiff_t j = 0; j < (k); j += EL_BF16_STEPS)                         \
-        for (ptrdiff_t i = 0; i < (n); i += VL) {                              \
-            const vm m = v_tail((n)-i);                                        \
-            vf r[VL];                                                          \
-            _Pragma("GCC unroll 16") for (int d = 0; d < VL; ++d)              \
-            {                                                                  \
-                const ptrdiff_t l = j + low(d), h = j + high(d);               \
-                const vf x = l < (k) ? row_at((a)[l], (at) + i, m) : v_zero(); \
-                const vf y = h < (k) ? row_at((a)[h], (at) + i, m) : v_zero(); \
-                r[d] = _mm512_castsi512_ps(pair_words(x, y));                  \
-            }                                                                  \
-            v_transpose(r);                                                    \
-            for (int d = 0; d < VL && i + d < (n); ++d)                        \
-                v_store_words((to) + (i + d) * (ldto) + j / 2,                 \
-                              _mm512_castps_si512(r[d]));                      \
-        }
-
 static void bf16_rows(uint32_t *to, ptrdiff_t ldto, const float *a,
                       ptrdiff_t lda, ptrdiff_t n, ptrdiff_t k)
 {
@@ -107,10 +82,24 @@ static void bf16_rows(uint32_t *to, ptrdiff_t ldto, const float *a,
                 _mm512_shuffle_epi8(row_words(a + i * lda + j, k - j), order));
 }
 
-static void bf16_turned(uint32_t *to, ptrdiff_t ldto, const void *const *a,
-                        ptrdiff_t at, ptrdiff_t n, ptrdiff_t k)
+/* Elements [0,VL) of row r's columns from `at` on, zeros behind the last. */
+V_INLINE vf line_at(const void *const *rows, ptrdiff_t r, ptrdiff_t k,
+                    ptrdiff_t at, vm m)
 {
-    TURNED(to, ldto, a, at, n, k, BF16_LOW, BF16_HIGH)
+    return r < k ? v_load((const float *)rows[r] + at, m) : v_zero();
+}
+
+static void bf16_lines(uint32_t *to, ptrdiff_t ldto, const void *const *a,
+                       ptrdiff_t at, ptrdiff_t n, ptrdiff_t k)
+{
+    const ptrdiff_t words = el_bf16_padded(k) / 2;
+    for (ptrdiff_t d = 0; d < words; ++d)
+        for (ptrdiff_t i = 0; i < n; i += VL) {
+            const vm m = v_tail(n - i);
+            const vf low = line_at(a, BF16_LOW(d), k, at + i, m);
+            const vf high = line_at(a, BF16_HIGH(d), k, at + i, m);
+            v_store_words(to + d * ldto + i, pair_words(low, high));
+        }
 }
 
 void el_bf16_rows_avx512(uint32_t *to, ptrdiff_t ldto, const float *a,
@@ -122,13 +111,25 @@ void el_bf16_rows_avx512(uint32_t *to, ptrdiff_t ldto, const float *a,
                           row_words(a + i * lda + j, k - j));
 }
 
-#define FIRST(d) (2 * (d))
-#define SECOND(d) (2 * (d) + 1)
-
 void el_bf16_turned_avx512(uint32_t *to, ptrdiff_t ldto, const void *const *a,
                            ptrdiff_t at, ptrdiff_t n, ptrdiff_t k)
 {
-    TURNED(to, ldto, a, at, n, k, FIRST, SECOND)
+    for (ptrdiff_t j = 0; j < k; j += EL_BF16_STEPS)
+        for (ptrdiff_t i = 0; i < n; i += VL) {
+            const vm m = v_tail(n - i);
+            vf r[VL];
+            _Pragma("GCC unroll 16") for (int d = 0; d < VL; ++d)
+            {
+                const ptrdiff_t row = j + 2 * d;
+                const vf low = line_at(a, row, k, at + i, m);
+                const vf high = line_at(a, row + 1, k, at + i, m);
+                r[d] = _mm512_castsi512_ps(pair_words(low, high));
+            }
+            v_transpose(r);
+            for (int d = 0; d < VL && i + d < n; ++d)
+                v_store_words(to + (i + d) * ldto + j / 2,
+                              _mm512_castps_si512(r[d]));
+        }
 }
 
 #include "../tmpl/bf16_tmpl.h"
