@@ -22,7 +22,7 @@
 
 enum {
     BF16_GROUP = 2 * VL, /* columns */
-    BF16_ROOM = 16 * 1024,
+    BF16_ROOM = 18 * 1024,
     BF16_MOST_ROWS = 70,
     BF16_ASK = 4, /* steps, with which a tile asks for one row, */
     BF16_ASKED = EL_OUTER_ROWS / BF16_ASK,   /* so for so many, and */
@@ -42,7 +42,11 @@ typedef struct bf16_part {
     ptrdiff_t ldf;
     float *c;
     ptrdiff_t ldc;
-    const void *const *soon; /* NULL, or rows to be asked for: */
+    /* What comes next is asked for meanwhile, some of it with each tile. */
+    const float *next; /* [next_rows,k]: a's rows, before they are rounded */
+    ptrdiff_t next_rows, ldn;
+    const float *ahead;      /* one of them, or NULL */
+    const void *const *soon; /* NULL, or rows of the next outer product: */
     ptrdiff_t soon_at;       /* the line of each that begins here */
 } bf16_part;
 
@@ -57,6 +61,7 @@ V_INLINE void bf16_tile(const bool lines, const int rows, const int groups,
                         const bf16_part *p, ptrdiff_t i0, ptrdiff_t j0)
 {
     const ptrdiff_t lda = p->lda, left = p->n - j0;
+    const bool whole = left >= groups * BF16_GROUP;
     const bf16_a *a = p->a + (lines ? i0 : i0 * lda);
     const uint32_t *w = p->w;
     ptrdiff_t group_at[4];
@@ -67,16 +72,25 @@ V_INLINE void bf16_tile(const bool lines, const int rows, const int groups,
     float *const c = p->c + i0 * p->ldc + j0;
     const float *const from = p->from ? p->from + i0 * p->ldf + j0 : NULL;
     _Alignas(64) float sums[BF16_ROWS][8][VL];
-    BF16_EACH(rows, groups)
-    {
-        const vm m = v_tail(left - v * VL);
+    if (!from) {
+        BF16_EACH(rows, groups)
+        v_store_all(sums[i][v], v_zero());
+    } else if (whole) {
+        BF16_EACH(rows, groups)
+        v_store_all(sums[i][v], v_load_all(from + i * p->ldf + v * VL));
+    } else {
+        BF16_EACH(rows, groups)
         v_store_all(sums[i][v],
-                    from ? v_load(from + i * p->ldf + v * VL, m) : v_zero());
+                    v_load(from + i * p->ldf + v * VL, v_tail(left - v * VL)));
     }
     for (ptrdiff_t k = 0; k < p->k; k += EL_BF16_STEPS) {
         vf even[BF16_ROWS][8], odd[BF16_ROWS][8];
         BF16_EACH(rows, groups)
         even[i][v] = odd[i][v] = v_zero();
+        if (!lines && p->ahead) {
+            __builtin_prefetch(p->ahead + k, 0, 2);
+            __builtin_prefetch(p->ahead + k + BF16_CACHE_LINE, 0, 2);
+        }
         for (ptrdiff_t s = 0; s < EL_BF16_STEPS; s += BF16_STEPS) {
             if (lines && s % BF16_ASK == 0 && p->soon)
                 __builtin_prefetch((const float *)p->soon[(k + s) / BF16_ASK] +
@@ -90,9 +104,14 @@ V_INLINE void bf16_tile(const bool lines, const int rows, const int groups,
         a += lines ? BF16_A_ROW * lda : BF16_A_ROW;
         w += EL_BF16_WORDS * EL_PANEL;
     }
-    BF16_EACH(rows, groups)
-    v_store(c + i * p->ldc + v * VL, v_tail(left - v * VL),
-            v_load_all(sums[i][v]));
+    if (whole) {
+        BF16_EACH(rows, groups)
+        v_store_all(c + i * p->ldc + v * VL, v_load_all(sums[i][v]));
+    } else {
+        BF16_EACH(rows, groups)
+        v_store(c + i * p->ldc + v * VL, v_tail(left - v * VL),
+                v_load_all(sums[i][v]));
+    }
 }
 
 #define BF16_CASE(rows)                                                        \
@@ -136,14 +155,16 @@ static ptrdiff_t bf16_share(ptrdiff_t left, ptrdiff_t most)
     return (left + pieces - 1) / pieces;
 }
 
-static __attribute__((noinline)) void bf16_multiply(const bf16_part *p)
+static __attribute__((noinline)) void bf16_multiply(bf16_part *p)
 {
     const ptrdiff_t span =
         (p->rows <= BF16_ROWS ? 4 : BF16_GROUPS(BF16_ROWS)) * BF16_GROUP;
+    ptrdiff_t tile = 0;
     for (ptrdiff_t j = 0; j < p->n; j += span) {
         const ptrdiff_t end = bf16_least(j + span, p->n);
-        for (ptrdiff_t i = 0, rows; i < p->rows; i += rows) {
+        for (ptrdiff_t i = 0, rows; i < p->rows; i += rows, ++tile) {
             rows = bf16_share(p->rows - i, BF16_ROWS);
+            p->ahead = tile < p->next_rows ? p->next + tile * p->ldn : NULL;
             bf16_block(false, rows, p, i, j, end);
         }
     }
@@ -163,18 +184,39 @@ static bf16_cut bf16_cut_of(const el_gemm *g)
         NEAR_C = 512,           /* columns: c stays near from part to part */
         NEAR_W = 256 * 1024,    /* weights: they do from rows to rows */
         LEAST = 4 * BF16_GROUP, /* columns */
+        MOST = 16,              /* rows of tiles that are a part, */
+        WHOLE = 24              /* but so many are not cut */
     };
     const ptrdiff_t padded = el_bf16_padded(g->k);
-    const ptrdiff_t rows = bf16_share(g->m, BF16_MOST_ROWS);
-    const ptrdiff_t room = (BF16_ROOM / rows - 16) / BF16_A_ROW;
-    const ptrdiff_t some = bf16_share(padded / EL_BF16_STEPS, room);
-    bf16_cut cut = {g->n, rows, some * EL_BF16_STEPS};
-    if (rows < g->m)
+    const ptrdiff_t all = padded / EL_BF16_STEPS;
+    const ptrdiff_t tiles = all > WHOLE ? bf16_share(all, MOST) : all;
+    const ptrdiff_t room = BF16_ROOM / (tiles * BF16_A_ROW + 16);
+    bf16_cut cut = {
+        .columns = g->n,
+        .rows = bf16_share(g->m, bf16_least(room, BF16_MOST_ROWS)),
+        .steps = tiles * EL_BF16_STEPS,
+    };
+    if (cut.rows < g->m)
         cut.columns = NEAR_W / padded / LEAST * LEAST;
     else if (cut.steps < padded)
         cut.columns = NEAR_C;
     cut.columns = cut.columns < LEAST ? LEAST : cut.columns;
     return cut;
+}
+
+/* The rows of a that follow part p, which has steps [k, k + p->k) of rows i and
+ * on: the next steps, the next rows, or again the first. */
+static void bf16_next(const el_gemm *g, ptrdiff_t i, ptrdiff_t k, bf16_part *p)
+{
+    const float *const a = g->a;
+    p->next_rows = p->rows;
+    p->ldn = g->lda;
+    if (k + p->k < g->k)
+        p->next = a + i * g->lda + k + p->k;
+    else if (i + p->rows < g->m)
+        p->next = a + (i + p->rows) * g->lda;
+    else
+        p->next = a;
 }
 
 /* Columns [j, j + n) of the product, j a multiple of EL_PANEL. */
@@ -200,6 +242,7 @@ static void bf16_columns(const el_gemm *g, const bf16_cut *cut, bf16_a *a,
             bf16_rows(a, p.lda, (const float *)g->a + i * g->lda + k, g->lda,
                       p.rows, p.k);
             p.w = w + k / 2 * EL_PANEL;
+            bf16_next(g, i, k, &p);
             bf16_multiply(&p);
             p.from = p.c;
             p.ldf = p.ldc;
