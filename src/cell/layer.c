@@ -33,8 +33,8 @@ static int64_t apart(int64_t n)
     return n > 0 && n % 256 == 0 ? n + 16 : n;
 }
 
-/* Measured: bfloat16's T2 was 4 % faster with rows apart, float32's Q3 and T2 as
- * much slower. */
+/* Measured: bfloat16's T2 was 4 % faster with rows apart, float32's Q3 and T2
+ * as much slower. */
 int64_t el_layer_gate_row(const el_layer *layer)
 {
     const int64_t n = layer->ops->slots * layer->padded;
