@@ -11,12 +11,13 @@
  *   BF16_STEPS, BF16_STEP          steps of k that one round of the loop takes
  *   bf16_rows     rows of a in that form (see bf16.h)
  *   bf16_lines    to[d][i] = the same of a's column at + i, i < n, k rows of it
+ *   BF16_LINE     the most columns that are so at a time
  *   BF16_PAIR(low, high)           words of the two, rounded
  *   BF16_F32()    the table of float32
  *   BF16_NAME     what computes, in a word
  *
- * Sums pass through memory at the end of each row of a tile, so that a product
- * may be cut at any such row. */
+ * Sums wait in memory, and a row of a tile is added to them as it ends, so that
+ * a product may be cut at any such row. */
 
 #include <xmmintrin.h>
 
@@ -54,14 +55,46 @@ typedef struct bf16_part {
     _Pragma("GCC unroll 8") for (int i = 0; i < (rows); ++i)                   \
         _Pragma("GCC unroll 8") for (int v = 0; v < 2 * (groups); ++v)
 
+/* A tile's sums, of whole vectors, and where they come from and go to, so many
+ * columns of it. */
+typedef float bf16_sums[BF16_ROWS][8][VL];
+
+V_INLINE void bf16_take(const int rows, const int groups, bf16_sums sums,
+                        const float *from, ptrdiff_t ld, ptrdiff_t columns)
+{
+    if (!from) {
+        BF16_EACH(rows, groups)
+        v_store_all(sums[i][v], v_zero());
+    } else if (columns >= groups * BF16_GROUP) {
+        BF16_EACH(rows, groups)
+        v_store_all(sums[i][v], v_load_all(from + i * ld + v * VL));
+    } else {
+        BF16_EACH(rows, groups)
+        v_store_all(sums[i][v],
+                    v_load(from + i * ld + v * VL, v_tail(columns - v * VL)));
+    }
+}
+
+V_INLINE void bf16_give(const int rows, const int groups, const bf16_sums sums,
+                        float *to, ptrdiff_t ld, ptrdiff_t columns)
+{
+    if (columns >= groups * BF16_GROUP) {
+        BF16_EACH(rows, groups)
+        v_store_all(to + i * ld + v * VL, v_load_all(sums[i][v]));
+    } else {
+        BF16_EACH(rows, groups)
+        v_store(to + i * ld + v * VL, v_tail(columns - v * VL),
+                v_load_all(sums[i][v]));
+    }
+}
+
 /* Element d of row i, where a tile's begin with a. */
 #define BF16_A(i, d) (lines ? a[(d)*lda + (i)] : a[(i)*lda + (d)])
 
 V_INLINE void bf16_tile(const bool lines, const int rows, const int groups,
                         const bf16_part *p, ptrdiff_t i0, ptrdiff_t j0)
 {
-    const ptrdiff_t lda = p->lda, left = p->n - j0;
-    const bool whole = left >= groups * BF16_GROUP;
+    const ptrdiff_t lda = p->lda;
     const bf16_a *a = p->a + (lines ? i0 : i0 * lda);
     const uint32_t *w = p->w;
     ptrdiff_t group_at[4];
@@ -69,20 +102,9 @@ V_INLINE void bf16_tile(const bool lines, const int rows, const int groups,
         const ptrdiff_t j = j0 + q * BF16_GROUP;
         group_at[q] = j / EL_PANEL * p->panel + j % EL_PANEL;
     }
-    float *const c = p->c + i0 * p->ldc + j0;
-    const float *const from = p->from ? p->from + i0 * p->ldf + j0 : NULL;
-    _Alignas(64) float sums[BF16_ROWS][8][VL];
-    if (!from) {
-        BF16_EACH(rows, groups)
-        v_store_all(sums[i][v], v_zero());
-    } else if (whole) {
-        BF16_EACH(rows, groups)
-        v_store_all(sums[i][v], v_load_all(from + i * p->ldf + v * VL));
-    } else {
-        BF16_EACH(rows, groups)
-        v_store_all(sums[i][v],
-                    v_load(from + i * p->ldf + v * VL, v_tail(left - v * VL)));
-    }
+    _Alignas(64) bf16_sums sums;
+    bf16_take(rows, groups, sums, p->from ? p->from + i0 * p->ldf + j0 : NULL,
+              p->ldf, p->n - j0);
     for (ptrdiff_t k = 0; k < p->k; k += EL_BF16_STEPS) {
         vf even[BF16_ROWS][8], odd[BF16_ROWS][8];
         BF16_EACH(rows, groups)
@@ -104,14 +126,7 @@ V_INLINE void bf16_tile(const bool lines, const int rows, const int groups,
         a += lines ? BF16_A_ROW * lda : BF16_A_ROW;
         w += EL_BF16_WORDS * EL_PANEL;
     }
-    if (whole) {
-        BF16_EACH(rows, groups)
-        v_store_all(c + i * p->ldc + v * VL, v_load_all(sums[i][v]));
-    } else {
-        BF16_EACH(rows, groups)
-        v_store(c + i * p->ldc + v * VL, v_tail(left - v * VL),
-                v_load_all(sums[i][v]));
-    }
+    bf16_give(rows, groups, sums, p->c + i0 * p->ldc + j0, p->ldc, p->n - j0);
 }
 
 #define BF16_CASE(rows)                                                        \
