@@ -39,6 +39,18 @@ static const el_pickle_global globals[] = {
     {"torch._tensor", "_rebuild_from_type_v2", EL_PICKLE_CALLED},
     {"torch", "device", EL_PICKLE_CALLED},
     {"torch", "Size", EL_PICKLE_CALLED},
+    /* Numbers and arrays of NumPy 1 and 2, as checkpoints hold them next to
+     * tensors.  They are passed over: no number of them is looked at. */
+    {"numpy", "dtype", EL_PICKLE_CALLED},
+    {"numpy", "ndarray", EL_PICKLE_INERT},
+    {"numpy.core.multiarray", "scalar", EL_PICKLE_CALLED},
+    {"numpy.core.multiarray", "_reconstruct", EL_PICKLE_CALLED},
+    {"numpy._core.multiarray", "scalar", EL_PICKLE_CALLED},
+    {"numpy._core.multiarray", "_reconstruct", EL_PICKLE_CALLED},
+    /* How protocol 2 writes bytes, and none of them: encode(TEXT, "latin1")
+     * and bytes(). */
+    {"_codecs", "encode", EL_PICKLE_CALLED},
+    {"__builtin__", "bytes", EL_PICKLE_CALLED},
     /* Activations, types and the like that modules keep by name. */
     {"torch", NULL, EL_PICKLE_INERT},
 };
@@ -204,7 +216,10 @@ static elman_status read_all(el_torch_file *f, elman_tensors **out)
     if (!s)
         s = el_torch_walk(f);
     if (!s && f->count == 0)
-        s = el_fail(ELMAN_EFORMAT, "there is no tensor in it");
+        s = el_fail(ELMAN_EFORMAT, "there is no tensor in it%s",
+                    f->arrays > 0 ? ", but arrays of NumPy (torch.from_numpy "
+                                    "makes tensors of them)"
+                                  : "");
     return s ? s : make_tensors(f, out);
 }
 

@@ -369,6 +369,7 @@ static elman_status visit(el_torch_file *f, int32_t value, const char *path,
                        path);
     if (is_rebuilt(f, value))
         return add_tensor(f, value, path);
+    f->arrays += calls(f, value, "_reconstruct");
     switch (node_of(f, value)->type) {
     case EL_PICKLE_DICT:
         return visit_dict(f, value, path, depth);

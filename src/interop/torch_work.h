@@ -23,7 +23,7 @@ typedef struct el_torch_file {
     bool big;    /* the first byte of a number is its highest */
     void *bytes; /* of the pickle */
     el_pickle pickle;
-    int64_t visits;
+    int64_t visits, arrays; /* arrays: of NumPy, which were passed over */
     el_torch_found *tensors;
     int64_t count, room, total;
     char **meta; /* keys and values in turn, owned */

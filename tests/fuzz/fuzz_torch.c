@@ -129,6 +129,21 @@ static void pickle_module(forged *f)
     forged_text(f, "}ub.");
 }
 
+/* A checkpoint with numbers and arrays of NumPy in it. */
+static void pickle_checkpoint(forged *f)
+{
+    static const pickled weight = {"weight", "FloatStorage", 16, 1,
+                                   {3, 2},   {2, 1},         2};
+    forged_text(f, "\x80\x02}(");
+    pickle_text(f, "epoch");
+    pickle_numpy_number(f, "core");
+    pickle_text(f, "losses");
+    pickle_numpy_array(f, "_core");
+    pickle_text(f, "model");
+    pickle_tensor(f, &weight);
+    forged_text(f, "u.");
+}
+
 FUZZ_MAIN
 {
     static const pickled tensors[][2] = {
@@ -151,6 +166,9 @@ FUZZ_MAIN
     static forged module;
     pickle_module(&module);
     add_seed(&module);
+    static forged checkpoint;
+    pickle_checkpoint(&checkpoint);
+    add_seed(&checkpoint);
     /* What all begin from is taken, unless nothing is. */
     for (size_t i = 0; i < seed_count; i += 2) {
         elman_tensors *file;

@@ -146,6 +146,21 @@ def compare(what, net, model, tolerance, lengths=None, T=9, B=3):
     return error
 
 
+def beside_a_model():
+    """Numbers and arrays of NumPy, as loops of training keep them."""
+    return {
+        "epoch": numpy.int64(3),
+        "best": numpy.float32(0.25),
+        "on": numpy.bool_(True),
+        "name": numpy.str_("é"),
+        "losses": numpy.arange(6.0).reshape(2, 3),
+        "none": numpy.zeros(0),
+        "few": numpy.array([1, "a", None], dtype=object),
+        "digest": b"\x80",
+        "random": numpy.random.get_state(),
+    }
+
+
 def check_case(number, kind, options):
     torch.manual_seed(number)
     net = Net(kind, **options)
@@ -181,7 +196,40 @@ def check_case(number, kind, options):
     same("a checkpoint", {"epoch": 3, "loss": 0.25, "best": None,
                           "name": "é", "big": 1 << 80, "net": net.state_dict()},
          *words)
+    for protocol in (2, 3, 4):
+        same(f"a checkpoint with NumPy in it, protocol {protocol}",
+             {**beside_a_model(), "net": net.state_dict()}, *words,
+             pickle_protocol=protocol)
     print(f"{kind} {options}: error {max(errors):.1e}")
+
+
+def check_numpy():
+    """NumPy 1 and 2 differ in a module's name; an array is no tensor."""
+    net = Net("GRU", I=2, H=3)
+    torch.save({**beside_a_model(), "net": net.state_dict()}, path("one.pt"))
+    swap = (b"numpy.core.", b"numpy._core.")
+    if numpy.lib.NumpyVersion(numpy.__version__) >= "2.0.0":
+        swap = swap[::-1]
+    with zipfile.ZipFile(path("one.pt")) as given:
+        with zipfile.ZipFile(path("other.pt"), "w") as turned:
+            for name in given.namelist():
+                data = given.read(name)
+                if name.endswith("data.pkl"):
+                    if swap[0] not in data:
+                        sys.exit("NumPy has other names than this test knows")
+                    data = data.replace(*swap)
+                turned.writestr(name, data)
+    written = []
+    for name in ("one", "other"):
+        done("convert", path(name + ".pt"), path("net.safetensors"))
+        with open(path("net.safetensors"), "rb") as file:
+            written.append(file.read())
+    if written[0] != written[1]:
+        sys.exit("what NumPy 1 and 2 stand beside becomes two files")
+    arrays = {name: t.numpy() for name, t in net.state_dict().items()}
+    torch.save(arrays, path("arrays.pt"))
+    refused("no tensor in it, but arrays of NumPy", "convert",
+            path("arrays.pt"))
 
 
 # ---- Numbers and storages --------------------------------------------------
@@ -540,6 +588,7 @@ def check_byte_order():
 def main():
     for number, (kind, options) in enumerate(CASES):
         check_case(number, kind, options)
+    check_numpy()
     check_dtypes()
     check_views()
     check_names()

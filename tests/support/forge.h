@@ -220,6 +220,54 @@ static inline void pickle_tensor(forged *f, const pickled *t)
                    "ccollections\nOrderedDict\n)RtR");
 }
 
+/* Bytes as protocol 2 has them: text that Python would encode. */
+static inline void pickle_bytes(forged *f, const char *text)
+{
+    forged_text(f, "c_codecs\nencode\n");
+    pickle_text(f, text);
+    pickle_text(f, "latin1");
+    forged_text(f, "\x86R");
+}
+
+/* dtype("f4"), little-endian. */
+static inline void pickle_dtype(forged *f)
+{
+    forged_text(f, "cnumpy\ndtype\n");
+    pickle_text(f, "f4");
+    forged_text(f, "\x89\x88\x87R(K\3");
+    pickle_text(f, "<");
+    forged_text(f, "NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK");
+    forged_number(f, 0, 1);
+    forged_text(f, "tb");
+}
+
+/* A number of NumPy; core is "core" of NumPy 1 or "_core" of NumPy 2. */
+static inline void pickle_numpy_number(forged *f, const char *core)
+{
+    forged_text(f, "cnumpy.");
+    forged_text(f, core);
+    forged_text(f, ".multiarray\nscalar\n");
+    pickle_dtype(f);
+    pickle_bytes(f, "abc?");
+    forged_text(f, "\x86R");
+}
+
+/* An array of two such numbers. */
+static inline void pickle_numpy_array(forged *f, const char *core)
+{
+    forged_text(f, "cnumpy.");
+    forged_text(f, core);
+    forged_text(f, ".multiarray\n_reconstruct\ncnumpy\nndarray\nK");
+    forged_number(f, 0, 1);
+    forged_text(f, "\x85");
+    pickle_bytes(f, "b");
+    forged_text(f, "\x87R(K\1K\2\x85");
+    pickle_dtype(f);
+    forged_text(f, "\x89");
+    pickle_bytes(f, "abc?abc?");
+    forged_text(f, "tb");
+}
+
 /* A state dict of those tensors. */
 static inline void pickle_dict(forged *f, const pickled *list, int count)
 {

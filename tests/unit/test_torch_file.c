@@ -258,6 +258,49 @@ static void test_names(void **state)
     assert_int_equal(test_live, 0);
 }
 
+/* What lies beside the state dict of a checkpoint is passed over, and only
+ * that. */
+static void test_numpy(void **state)
+{
+    static const float two[2] = {1, 2};
+    static const char *const cores[] = {"core", "_core"};
+    elman_tensors *out;
+    (void)state;
+    if (without_libzip())
+        skip();
+    for (int i = 0; i < 2; ++i) {
+        trying("numpy.%s", cores[i]);
+        pickle.size = 0;
+        forged_text(&pickle, "\x80\x02}(");
+        pickle_text(&pickle, "epoch");
+        pickle_numpy_number(&pickle, cores[i]);
+        pickle_text(&pickle, "losses");
+        pickle_numpy_array(&pickle, cores[i]);
+        pickle_text(&pickle, "digest");
+        pickle_bytes(&pickle, "x");
+        pickle_text(&pickle, "none");
+        forged_text(&pickle, "c__builtin__\nbytes\n)R");
+        pickle_text(&pickle, "model");
+        forged_text(&pickle, "}");
+        pickle_text(&pickle, "weight");
+        pickle_tensor(&pickle, &weight);
+        forged_text(&pickle, "su.");
+        must(parse(two, sizeof two, &out));
+        assert_int_equal(el_tensors_count(out), 1);
+        assert_non_null(el_tensors_find(out, "model.weight"));
+        el_tensors_free(out);
+
+        pickle.size = 0;
+        forged_text(&pickle, "\x80\x02}");
+        pickle_text(&pickle, "weight");
+        pickle_numpy_array(&pickle, cores[i]);
+        forged_text(&pickle, "s.");
+        must_fail(parse("", 0, &out), ELMAN_EFORMAT,
+                  "there is no tensor in it, but arrays of NumPy");
+    }
+    assert_int_equal(test_live, 0);
+}
+
 /* ---- What is refused -----------------------------------------------------*/
 
 static void no(const char *code, const char *words)
@@ -314,6 +357,18 @@ static void test_refused(void **state)
     no("\x80\x02"
        "ctorchx\ny\n.",
        "torchx.y");
+    no("\x80\x02"
+       "cnumpy.core.multiarray\nfromstring\n)R.",
+       "the pickle calls numpy.core.multiarray.fromstring, which is refused");
+    no("\x80\x02"
+       "cnumpy\nndarray\n)R.",
+       "the pickle calls numpy.ndarray, which is refused");
+    no("\x80\x02"
+       "cnumpy._core.multiarray.scalar\nx\n)R.",
+       "multiarray.scalar.x, which is refused");
+    no("\x80\x02"
+       "c_codecs\ndecode\n)R.",
+       "the pickle calls _codecs.decode, which is refused");
     no("I1\n.", "opcode INT");
     no("\x80\x02\x92.", "opcode NEWOBJ_EX");
     no("\x80\x02N.", "there is no tensor in it");
@@ -504,6 +559,7 @@ int main(void)
         cmocka_unit_test(test_names),      cmocka_unit_test(test_refused),
         cmocka_unit_test(test_containers), cmocka_unit_test(test_newer),
         cmocka_unit_test(test_again),      cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_numpy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
