@@ -42,8 +42,20 @@ static int wrong_line(const lines *l, const char *what, int64_t wanted)
                     wanted == 1 ? "" : "s");
 }
 
+/* Where a line's numbers begin; some programs put a byte order mark before the
+ * first one. */
+static const char *begin_of(const lines *l)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    const size_t size = sizeof mark - 1;
+    const int marked = l->number == 1 && strncmp(l->text, mark, size) == 0;
+    const char *const text = l->text + (marked ? size : 0);
+
+    return text + strspn(text, " \t\r\n");
+}
+
 /* Reads the next line that is not empty into values [count]; *more is 0 at the
- * end. */
+ * end.  nan and inf are numbers, as they are in a .npy file. */
 static int next_line(lines *l, int64_t count, double *values, int *more)
 {
     const char *place;
@@ -57,7 +69,7 @@ static int next_line(lines *l, int64_t count, double *values, int *more)
             return DONE;
         }
         l->number++;
-        place = l->text + strspn(l->text, " \t\r\n");
+        place = begin_of(l);
     } while (*place == '\0');
     *more = 1;
     for (int64_t i = 0; i < count; i++) {
@@ -83,17 +95,23 @@ static int token_of(const model *m, const lines *l, double value, int32_t *id)
     return DONE;
 }
 
-/* A row as one line; a number reads back as the same one. */
+/* A row as one line; a number reads back as the same one, and of NaN the sign,
+ * which means nothing, is left out. */
 static void print_row(const model *m, FILE *out, const void *y, int64_t row)
 {
     for (int64_t j = 0; j < m->width; j++) {
         const int64_t i = row * m->width + j;
         if (j > 0)
             putc(',', out);
-        if (m->dtype == ELMAN_F64) {
-            fputs(shortest(((const double *)y)[i]).text, out);
+        const double number = m->dtype == ELMAN_F64
+                                  ? ((const double *)y)[i]
+                                  : (double)((const float *)y)[i];
+        if (isnan(number)) {
+            fputs("nan", out);
+        } else if (m->dtype == ELMAN_F64) {
+            fputs(shortest(number).text, out);
         } else {
-            const float value = ((const float *)y)[i];
+            const float value = (float)number;
             char text[32];
             for (int digits = 6; digits <= 9; digits++) {
                 snprintf(text, sizeof text, "%.*g", digits, (double)value);

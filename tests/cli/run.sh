@@ -75,6 +75,42 @@ npy lengths.npy '<i8' '2,' '\3\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0'
 expect 0 "$ELMAN" run lm.safetensors two.npy y4.npy --lengths lengths.npy
 same y2.npy y4.npy
 
+# ---- A byte order mark, blank lines and Windows' ends of lines are no numbers.
+printf '\357\273\2771\r\n2\r\n\r\n3' >marked.csv
+expect 0 "$ELMAN" run lm.safetensors marked.csv again.csv
+same y.csv again.csv
+printf '\357\273\277\n1\n2\n3\n' >marked.csv
+expect 0 "$ELMAN" run lm.safetensors - again.npy <marked.csv
+same y.npy again.npy
+printf '1\n\357\273\2772\n' >marked.csv
+refused 1 'marked.csv: line 2: something is no number' \
+    run lm.safetensors marked.csv y5.csv
+
+# ---- Infinities and NaN are numbers, in text and as .npy: h = max(0, x + h).
+header='{"weight_ih_l0":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]},'
+header=$header'"weight_hh_l0":{"dtype":"F32","shape":[1,1],"data_offsets":[4,8]}}'
+{
+    # shellcheck disable=SC2059
+    printf "\\$(printf %o ${#header})\\0\\0\\0\\0\\0\\0\\0"
+    printf '%s\0\0\200\077\0\0\200\077' "$header"
+} >sums.safetensors
+expect 0 "$ELMAN" convert sums.safetensors sum.safetensors --activation relu
+printf '0.5\n2\ninf\n1\nnan\n1\n' >odd.csv
+printf '0.5\n2.5\ninf\ninf\nnan\nnan\n' >odd_sums.csv
+for dtype in f32 f64; do
+    expect 0 "$ELMAN" run sum.safetensors odd.csv sums.csv --dtype $dtype
+    same odd_sums.csv sums.csv
+done
+sed 's/nan/-NaN/; s/inf/1e999/' odd.csv >other.csv
+expect 0 "$ELMAN" run sum.safetensors other.csv sums.csv
+same odd_sums.csv sums.csv
+npy odd.npy '<f4' '6, 1' \
+    '\0\0\0\077\0\0\0\100\0\0\200\177\0\0\200\077\0\0\300\377\0\0\200\077'
+expect 0 "$ELMAN" run sum.safetensors odd.npy sums.csv
+same odd_sums.csv sums.csv
+printf '1\nnan\n' >bad.csv
+refused 1 'bad.csv: line 2: nan is no token' run lm.safetensors bad.csv y5.csv
+
 # ---- Nothing depends on threads or levels.
 for options in '--threads 1' '--threads 4' '--isa c'; do
     # shellcheck disable=SC2086
