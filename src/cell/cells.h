@@ -21,6 +21,7 @@ typedef struct el_step {
     void *c;
     void *gates;
     void *m;
+    bool backwards; /* reads the weights from the last ones to the first */
 } el_step;
 
 typedef struct el_step_back {

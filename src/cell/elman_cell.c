@@ -23,7 +23,8 @@ static void forward_block(void *arg, int64_t r0, int64_t r1, int64_t u0,
     el_gemm g = {.m = r1 - r0,
                  .n = u1 - u0,
                  .c = el_at(k, s->h, r0 * s->ldh + u0),
-                 .ldc = s->ldh};
+                 .ldc = s->ldh,
+                 .backwards = s->backwards};
     if (s->apart) {
         g.k = layer->input;
         g.a = s->x ? el_at(k, s->x, r0 * s->ldx) : NULL;
@@ -68,7 +69,8 @@ static void backward(const el_layer *layer, const el_step_back *b)
                                           ? EL_DRELU
                                           : EL_DTANH,
                           .aux = b->step.h,
-                          .ldaux = b->step.ldh});
+                          .ldaux = b->step.ldh,
+                          .backwards = b->step.backwards});
 }
 
 static void to_state(const el_layer *layer, int64_t rows, const void *da,

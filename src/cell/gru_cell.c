@@ -80,7 +80,8 @@ static void arrive(const el_layer *layer, const el_step_back *b, bool all,
                      b->init ? el_at(k, b->init, r0 * b->ldinit + u0) : NULL,
                  .ldi = b->ldinit,
                  .c = el_at(k, b->dh, r0 * H + u0),
-                 .ldc = H};
+                 .ldc = H,
+                 .backwards = b->step.backwards};
     k->gemm(&g);
     if (!b->next || !all)
         return;
@@ -107,17 +108,22 @@ static void after_block(void *arg, int64_t r0, int64_t r1, int64_t u0,
     const el_layer *const layer = p->layer;
     const el_kernels *const k = layer->k;
     const int64_t H = layer->hidden, ld = el_layer_gate_row(layer);
+    const el_gemm n = {
+        .m = r1 - r0,
+        .n = u1 - u0,
+        .k = H,
+        .a = el_at(k, p->s->h0, r0 * p->s->ldh0),
+        .lda = p->s->ldh0,
+        .w = el_packed_at(k, rec_n(layer), u0, H),
+        .init = layer->bias_n ? el_at(k, layer->bias_n, u0) : NULL,
+        .c = el_at(k, p->s->gates, r0 * ld + 3 * layer->padded + u0),
+        .ldc = ld,
+        .backwards = p->s->backwards};
+    if (n.backwards)
+        k->gemm(&n);
     el_gates_product(layer, p->s, 2, r0, r1, u0, u1);
-    k->gemm(
-        &(el_gemm){.m = r1 - r0,
-                   .n = u1 - u0,
-                   .k = H,
-                   .a = el_at(k, p->s->h0, r0 * p->s->ldh0),
-                   .lda = p->s->ldh0,
-                   .w = el_packed_at(k, rec_n(layer), u0, H),
-                   .init = layer->bias_n ? el_at(k, layer->bias_n, u0) : NULL,
-                   .c = el_at(k, p->s->gates, r0 * ld + 3 * layer->padded + u0),
-                   .ldc = ld});
+    if (!n.backwards)
+        k->gemm(&n);
     const el_gates g = gates_at(layer, p->s, r0, r1, u0, u1);
     k->gru(&g);
 }

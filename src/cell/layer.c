@@ -264,8 +264,10 @@ static void gates_product(const el_layer *layer, el_gemm g, int gates,
     const el_kernels *const k = layer->k;
     const bool whole = u0 == 0 && u1 == layer->hidden;
     const el_gemm all = g;
+    const int parts = whole ? 1 : gates;
     g.n = whole ? gates * layer->padded : u1 - u0;
-    for (int i = 0; i < (whole ? 1 : gates); ++i) {
+    for (int part = 0; part < parts; ++part) {
+        const int i = g.backwards ? parts - 1 - part : part;
         const int64_t column = i * layer->padded + u0;
         g.w = el_packed_at(k, all.w, column, g.k);
         g.init = all.init ? el_at(k, all.init, column) : NULL;
@@ -300,7 +302,8 @@ void el_gates_product(const el_layer *layer, const el_step *s, int gates,
                             .init = c,
                             .ldi = ld,
                             .c = c,
-                            .ldc = ld},
+                            .ldc = ld,
+                            .backwards = s->backwards},
                   gates, u0, u1);
 }
 

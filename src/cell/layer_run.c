@@ -103,6 +103,10 @@ static int64_t row_before(const el_layer *layer, el_run run, int64_t t,
     return t > 0 ? el_first_row(run, t - 1) + b : b - run.batch;
 }
 
+/* Few rows wait for weights that come from far away.  Every other step reads
+ * them backwards, and finds in L2 those that the step before it read last. */
+enum { FEW_ROWS = 8 };
+
 el_step el_step_at(const el_layer *layer, el_run run, const el_record *record,
                    int64_t base, int64_t t, int64_t b0, int64_t b1)
 {
@@ -114,7 +118,8 @@ el_step el_step_at(const el_layer *layer, el_run run, const el_record *record,
                  .h0 = el_at(k, record->h, before * record->ldh),
                  .ldh0 = record->ldh,
                  .h = el_at(k, record->h, row * record->ldh),
-                 .ldh = record->ldh};
+                 .ldh = record->ldh,
+                 .backwards = t % 2 != 0 && b1 - b0 <= FEW_ROWS};
     if (record->c) {
         s.c0 = el_at(k, record->c, before * H);
         s.c = el_at(k, record->c, row * H);

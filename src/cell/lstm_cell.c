@@ -84,7 +84,8 @@ static void arrive(const el_layer *layer, const el_step_back *b, void *dh,
                                        : NULL,
                        .ldi = b->ldinit,
                        .c = el_at(k, dh, r0 * P + u0),
-                       .ldc = P});
+                       .ldc = P,
+                       .backwards = b->step.backwards});
 }
 
 /* The way back through the gates, from dm_t. */

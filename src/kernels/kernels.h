@@ -46,6 +46,7 @@ typedef struct el_gemm {
     el_epilogue epilogue;
     const void *aux; /* [m,n] */
     ptrdiff_t ldaux;
+    bool backwards; /* from the last columns to the first; the same bits */
 } el_gemm;
 
 /* c[n,k] += sum over rows r, ascending, of a[r][n] b[r][k]; the rows, at most

@@ -238,6 +238,7 @@ static void check_gemm(draw *d, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
     const ptrdiff_t ldc = any_stride(d, n), slack = any_slack(d);
     el_gemm g = {.m = m, .n = n, .k = k, .a = a.at, .lda = a.stride};
     g.epilogue = (el_epilogue)draw_below(d, EL_DRELU + 1);
+    g.backwards = draw_below(d, 2);
     if (g.epilogue == EL_DTANH || g.epilogue == EL_DRELU) {
         g.aux = aux.at;
         g.ldaux = aux.stride;

@@ -146,7 +146,8 @@ static el_gemm product(draw *d, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
                  .w = w.at,
                  .init = init == NO_INIT ? NULL : from.at,
                  .ldi = init == ONE_ROW ? 0 : from.stride,
-                 .epilogue = (el_epilogue)draw_below(d, EL_DRELU + 1)};
+                 .epilogue = (el_epilogue)draw_below(d, EL_DRELU + 1),
+                 .backwards = draw_below(d, 2)};
     if (g.epilogue == EL_DTANH || g.epilogue == EL_DRELU) {
         g.aux = aux.at;
         g.ldaux = aux.stride;

@@ -158,6 +158,7 @@ static void check_gemm(draw *d, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
     el_gemm g = {.m = m, .n = n, .k = k, .a = a.at, .lda = a.stride};
     g.w = w.at;
     g.ldc = any_stride(d, n);
+    g.backwards = draw_below(d, 2);
     g.epilogue = epilogue;
     if (epilogue == EL_DTANH || epilogue == EL_DRELU) {
         g.aux = aux.at;

@@ -49,6 +49,7 @@ typedef struct bf16_part {
     const float *ahead;      /* one of them, or NULL */
     const void *const *soon; /* NULL, or rows of the next outer product: */
     ptrdiff_t soon_at;       /* the line of each that begins here */
+    bool backwards;          /* of el_gemm */
 } bf16_part;
 
 #define BF16_EACH(rows, groups)                                                \
@@ -174,8 +175,10 @@ static __attribute__((noinline)) void bf16_multiply(bf16_part *p)
 {
     const ptrdiff_t span =
         (p->rows <= BF16_ROWS ? 4 : BF16_GROUPS(BF16_ROWS)) * BF16_GROUP;
+    const ptrdiff_t spans = (p->n + span - 1) / span;
     ptrdiff_t tile = 0;
-    for (ptrdiff_t j = 0; j < p->n; j += span) {
+    for (ptrdiff_t s = 0; s < spans; ++s) {
+        const ptrdiff_t j = (p->backwards ? spans - 1 - s : s) * span;
         const ptrdiff_t end = bf16_least(j + span, p->n);
         for (ptrdiff_t i = 0, rows; i < p->rows; i += rows, ++tile) {
             rows = bf16_share(p->rows - i, BF16_ROWS);
@@ -246,7 +249,8 @@ static void bf16_columns(const el_gemm *g, const bf16_cut *cut, bf16_a *a,
                    .a = a,
                    .lda = cut->steps / EL_BF16_STEPS * BF16_A_ROW + 16,
                    .panel = padded / 2 * EL_PANEL,
-                   .ldc = g->ldc};
+                   .ldc = g->ldc,
+                   .backwards = g->backwards};
     for (ptrdiff_t i = 0; i < g->m; i += p.rows) {
         p.rows = bf16_least(cut->rows, g->m - i);
         p.c = (float *)g->c + i * g->ldc + j;
@@ -269,8 +273,11 @@ static __attribute__((noinline)) void bf16_gemm_body(const el_gemm *g)
 {
     _Alignas(64) bf16_a a[BF16_ROOM];
     const bf16_cut cut = bf16_cut_of(g);
-    for (ptrdiff_t j = 0; j < g->n; j += cut.columns)
+    const ptrdiff_t blocks = (g->n + cut.columns - 1) / cut.columns;
+    for (ptrdiff_t i = 0; i < blocks; ++i) {
+        const ptrdiff_t j = (g->backwards ? blocks - 1 - i : i) * cut.columns;
         bf16_columns(g, &cut, a, j, bf16_least(cut.columns, g->n - j));
+    }
 }
 
 /* The next call's rows are asked for while this one's are multiplied: a tile

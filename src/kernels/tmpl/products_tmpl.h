@@ -273,17 +273,21 @@ static void EL_KERNEL(gemm)(const el_gemm *g)
     chunk = chunk < 4 * V_ROWS ? 4 * V_ROWS : chunk;
     chunk = g->m <= STEP_ROWS ? g->m : chunk;
     const ptrdiff_t span = (g->m <= V_ROWS ? 4 : V_GROUPS(V_ROWS)) * GROUP;
+    const ptrdiff_t spans = (g->n + span - 1) / span;
     for (ptrdiff_t top = 0; top < g->m; top += chunk) {
         const ptrdiff_t bottom = EL_KERNEL(least)(top + chunk, g->m);
-        for (ptrdiff_t j = 0; j < g->n; j += span) {
+        for (ptrdiff_t s = 0; s < spans; ++s) {
+            const ptrdiff_t j = (g->backwards ? spans - 1 - s : s) * span;
             const ptrdiff_t end = EL_KERNEL(least)(j + span, g->n);
             for (ptrdiff_t i = top, rows; i < bottom; i += rows) {
                 rows = EL_KERNEL(height)(bottom - i);
                 const bool more = i + rows < bottom;
                 const ptrdiff_t next = more ? i + rows : top;
-                if (more || end < g->n)
+                if (more || s + 1 < spans)
                     foresee(g, next, EL_KERNEL(least)(next + rows, bottom),
-                            more ? j : end);
+                            more           ? j
+                            : g->backwards ? j - span
+                                           : end);
                 EL_KERNEL(gemm_block)(rows, g, i, j, end);
             }
         }
