@@ -14,17 +14,12 @@ static bool one_size(const el_onnx_value *v, el_onnx_size *out, int *count)
     return true;
 }
 
-static bool is_known(el_onnx_size size)
-{
-    return !size.unknown && size.id == EL_ONNX_NO_AXIS;
-}
-
 static elman_status give_truth(el_onnx_walk *w, const ElOnnx__NodeProto *node,
                                int count, bool known, bool truth)
 {
     const el_onnx_value made = {.kind = EL_ONNX_SIZES,
                                 .size_count = count,
-                                .sizes = {{truth, EL_ONNX_NO_AXIS, !known}}};
+                                .sizes = {{truth, EL_ONNX_NO_AXIS, !known, 0}}};
     el_onnx_become(el_onnx_output(w, node, 0), &made);
     return ELMAN_OK;
 }
@@ -42,11 +37,12 @@ elman_status el_onnx_do_equal(el_onnx_walk *w, const ElOnnx__NodeProto *node)
     if (!one_size(el_onnx_input(w, node, 0), &a, &rows) ||
         !one_size(el_onnx_input(w, node, 1), &b, &others))
         return refuse_truth(node);
-    const bool same_axis =
-        !a.unknown && !b.unknown && a.id == b.id && a.id != EL_ONNX_NO_AXIS;
-    return give_truth(w, node, rows > others ? rows : others,
-                      same_axis || (is_known(a) && is_known(b)),
-                      same_axis || a.value == b.value);
+    const bool same_axis = !a.unknown && !b.unknown && a.id == b.id &&
+                           a.by == b.by && a.id != EL_ONNX_NO_AXIS;
+    return give_truth(
+        w, node, rows > others ? rows : others,
+        same_axis || (el_onnx_size_is_known(a) && el_onnx_size_is_known(b)),
+        same_axis || a.value == b.value);
 }
 
 elman_status el_onnx_do_not(el_onnx_walk *w, const ElOnnx__NodeProto *node)
@@ -55,7 +51,8 @@ elman_status el_onnx_do_not(el_onnx_walk *w, const ElOnnx__NodeProto *node)
     int count;
     if (!one_size(el_onnx_input(w, node, 0), &truth, &count))
         return refuse_truth(node);
-    return give_truth(w, node, count, is_known(truth), truth.value == 0);
+    return give_truth(w, node, count, el_onnx_size_is_known(truth),
+                      truth.value == 0);
 }
 
 /* The names of a branch are of use in it alone: the other one may have the
@@ -78,12 +75,15 @@ elman_status el_onnx_do_if(el_onnx_walk *w, const ElOnnx__NodeProto *node)
     const el_onnx_value *const condition = el_onnx_input(w, node, 0);
     el_onnx_size truth;
     int count;
-    if (!one_size(condition, &truth, &count) || !is_known(truth))
-        return el_onnx_refuse(node,
-                              "which branch it takes, %.100s, is decided by "
-                              "what enters the graph, such as a size that is "
-                              "free, and not by the graph alone",
-                              condition->name);
+    if (!one_size(condition, &truth, &count) || !el_onnx_size_is_known(truth))
+        return el_onnx_refuse(
+            node,
+            "which branch it takes, %.100s, is decided by "
+            "what enters the graph, such as a size that is "
+            "free, and not by the graph alone (PyTorch writes "
+            "it for a squeeze: export the model without, or "
+            "with that size fixed)",
+            condition->name);
     const char *const name = truth.value != 0 ? "then_branch" : "else_branch";
     const ElOnnx__AttributeProto *const a = el_onnx_attribute(node, name);
     const ElOnnx__GraphProto *const g = a ? a->g : NULL;

@@ -172,8 +172,21 @@ static bool is_single(const el_onnx_walk *w, int id)
                              .size == 1;
 }
 
-/* Steps, where all are given, sequences and features, each a dimension of its
- * own, the features last; dimensions of 1 do not count. */
+/* Whether all axes of a dimension are steps or sequences, and which. */
+static bool is_rows(const el_onnx_walk *w, const el_onnx_flow *flow, int d,
+                    bool *steps, bool *sequences)
+{
+    for (int i = d > 0 ? flow->ends[d - 1] : 0; i < flow->ends[d]; ++i) {
+        const int id = flow->axes[i].id;
+        if (id < 0 || (id != w->time && id != w->batch))
+            return false;
+        *(id == w->time ? steps : sequences) = true;
+    }
+    return true;
+}
+
+/* Steps, where all are given, and sequences, each a dimension of its own or
+ * both in one, and the features last; dimensions of 1 do not count. */
 static bool is_laid_out(const el_onnx_walk *w, const el_onnx_value *v)
 {
     const el_onnx_flow *const flow = &v->flow;
@@ -184,14 +197,10 @@ static bool is_laid_out(const el_onnx_walk *w, const el_onnx_value *v)
     bool steps = v->steps != ELMAN_DECODE_ALL || is_single(w, w->time);
     bool sequences = is_single(w, w->batch);
     for (int d = 0; d < flow->rank; ++d) {
-        const el_onnx_axis *const axis = el_onnx_flow_axis(flow, d);
-        if (el_onnx_flow_is_empty(flow, d))
+        if (el_onnx_flow_is_empty(flow, d) ||
+            (features == 0 && is_rows(w, flow, d, &steps, &sequences)))
             continue;
-        if (axis && axis->id >= 0 && features == 0 && axis->id == w->time)
-            steps = true;
-        else if (axis && axis->id >= 0 && features == 0 && axis->id == w->batch)
-            sequences = true;
-        else if (el_onnx_flow_is_features(flow, d, directions, wide))
+        if (el_onnx_flow_is_features(flow, d, directions, wide))
             ++features;
         else
             return false;

@@ -83,12 +83,13 @@ bool el_onnx_flow_is_empty(const el_onnx_flow *f, int d)
 
 el_onnx_size el_onnx_flow_size(const el_onnx_flow *f, int d)
 {
-    el_onnx_size out = {1, EL_ONNX_NO_AXIS, false};
-    const el_onnx_axis *const only = el_onnx_flow_axis(f, d);
-    if (only && only->size < 0) {
-        out.id = only->id;
-        return out;
-    }
+    el_onnx_size out = {1, EL_ONNX_NO_AXIS, false, 0};
+    const el_onnx_axis *const first = &f->axes[begin_of(f, d)];
+    const int count = axes_in(f, d);
+    if (count == 1 && first->size < 0)
+        return (el_onnx_size){1, first->id, false, 0};
+    if (count == 2 && first[0].size < 0 && first[1].size < 0)
+        return (el_onnx_size){1, first[0].id, false, first[1].id + 1};
     for (int i = begin_of(f, d); i < f->ends[d]; ++i)
         if (f->axes[i].size < 0 ||
             !el_mul(out.value, f->axes[i].size, &out.value))
@@ -163,6 +164,22 @@ bool el_onnx_flow_unsqueeze(el_onnx_flow *f, int d)
 
 /* ---- Reshape --------------------------------------------------------------*/
 
+/* The same of axes that are free: one, or two in either order. */
+static int take_free(const el_onnx_axis *axes, el_onnx_size size)
+{
+    const int other = size.by - 1;
+    if (axes[0].size >= 0)
+        return -1;
+    if (size.by == 0)
+        return axes[0].id == size.id ? 1 : -1;
+    if (axes[1].size >= 0)
+        return -1;
+    return (axes[0].id == size.id && axes[1].id == other) ||
+                   (axes[0].id == other && axes[1].id == size.id)
+               ? 2
+               : -1;
+}
+
 /* How many axes, at the front or at the back of those from `from` to `to`, make
  * a dimension of this size; -1: none do.  d is its place. */
 static int take(const el_onnx_flow *f, el_onnx_size size, int d, int from,
@@ -174,10 +191,10 @@ static int take(const el_onnx_flow *f, el_onnx_size size, int d, int from,
     if (size.unknown)
         return -1;
     if (size.id != EL_ONNX_NO_AXIS) {
-        if (left == 0)
-            return -1;
-        const el_onnx_axis next = f->axes[back ? to - 1 : from];
-        return next.id == size.id && next.size < 0 ? 1 : -1;
+        const int count = size.by > 0 ? 2 : 1;
+        return left < count
+                   ? -1
+                   : take_free(&f->axes[back ? to - count : from], size);
     }
     if (size.value == 0) {
         if (d >= f->rank || (back ? f->ends[d] != to : begin_of(f, d) != from))

@@ -29,12 +29,19 @@ typedef struct el_onnx_flow {
     int ends[EL_ONNX_RANK]; /* group d ends before axes[ends[d]] */
 } el_onnx_flow;
 
-/* A size that a graph computes with: a number, or that of a free axis. */
+/* A size that a graph computes with: a number, or that of a free axis, or of
+ * two. */
 typedef struct el_onnx_size {
     int64_t value;
     int id; /* EL_ONNX_NO_AXIS: it is value */
     bool unknown;
+    int by; /* 0; or 1 + the other axis, by whose size it is multiplied */
 } el_onnx_size;
+
+static inline bool el_onnx_size_is_known(el_onnx_size size)
+{
+    return !size.unknown && size.id == EL_ONNX_NO_AXIS;
+}
 
 /* One more dimension at the end, of this axis; size 1 is none where the axis is
  * no input's.  False if there is no room. */

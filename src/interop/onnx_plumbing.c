@@ -77,12 +77,17 @@ elman_status el_onnx_take_numbers(const el_onnx_walk *w,
     if (known && out->count < 0)
         out->count = 1;
     for (int i = 0; known && i < out->count; ++i) {
-        known = !sizes[i].unknown && sizes[i].id == EL_ONNX_NO_AXIS;
+        known = el_onnx_size_is_known(sizes[i]);
         out->at[i] = sizes[i].value;
     }
-    return known ? ELMAN_OK
-                 : el_onnx_refuse(node, "its %s, %.100s, are not known numbers",
-                                  name, v->name);
+    if (known)
+        return ELMAN_OK;
+    return el_onnx_refuse(node, "its %s, %.100s, are not known numbers%s", name,
+                          v->name,
+                          v->kind == EL_ONNX_SIZES
+                              ? ", but come of a size that is free (export the "
+                                "model with that size fixed)"
+                              : "");
 }
 
 bool el_onnx_to_axis(int64_t number, int rank, int *out)
@@ -245,9 +250,10 @@ static elman_status all_ones(const ElOnnx__NodeProto *node,
             one = v->size_count == 1;
         } else if (el_onnx_has_flow(v)) {
             const el_onnx_size size = el_onnx_flow_size(&v->flow, d);
-            if (size.unknown || size.id != EL_ONNX_NO_AXIS)
+            if (!el_onnx_size_is_known(size))
                 return el_onnx_refuse(node, "it names no axes, and not all "
-                                            "sizes are known");
+                                            "sizes are known (squeeze(AXIS) "
+                                            "names one)");
             one = size.value == 1;
         }
         *axes |= one ? 1u << d : 0;
@@ -364,10 +370,10 @@ elman_status el_onnx_do_shape(el_onnx_walk *w, const ElOnnx__NodeProto *node)
     if (!el_onnx_has_flow(v) && v->kind != EL_ONNX_CONSTANT)
         return el_onnx_cannot(w, node);
     for (int d = 0; d < made.size_count; ++d)
-        made.sizes[d] =
-            el_onnx_has_flow(v)
-                ? el_onnx_flow_size(&v->flow, d)
-                : (el_onnx_size){v->constant.shape[d], EL_ONNX_NO_AXIS, false};
+        made.sizes[d] = el_onnx_has_flow(v)
+                            ? el_onnx_flow_size(&v->flow, d)
+                            : (el_onnx_size){v->constant.shape[d],
+                                             EL_ONNX_NO_AXIS, false, 0};
     el_onnx_become(out, &made);
     return ELMAN_OK;
 }

@@ -72,7 +72,8 @@ bool el_onnx_sizes(const el_onnx_value *value, el_onnx_size *out, int *count)
         c->rank > 1 || c->count > EL_ONNX_SIZES_MOST)
         return false;
     for (int64_t i = 0; i < c->count; ++i)
-        out[i] = (el_onnx_size){el_onnx_integer(c, i), EL_ONNX_NO_AXIS, false};
+        out[i] =
+            (el_onnx_size){el_onnx_integer(c, i), EL_ONNX_NO_AXIS, false, 0};
     *count = c->rank == 0 ? -1 : (int)c->count;
     return true;
 }
@@ -173,6 +174,7 @@ static const struct operator_row {
     {"Constant", el_onnx_do_constant, 0, 0, 1,
      "value value_int value_ints value_float value_floats"},
     {"ConstantOfShape", el_onnx_do_fill, 1, 1, 1, "value"},
+    {"Div", el_onnx_do_arithmetic, 2, 2, 1, ""},
     {"Dropout", el_onnx_do_dropout, 1, 3, 2, "ratio seed"},
     {"Equal", el_onnx_do_equal, 2, 2, 1, ""},
     {"Expand", el_onnx_do_expand, 2, 2, 1, ""},
@@ -187,6 +189,7 @@ static const struct operator_row {
      "activations activation_alpha activation_beta direction hidden_size "
      "input_forget layout clip"},
     {"MatMul", el_onnx_do_matmul, 2, 2, 1, ""},
+    {"Mul", el_onnx_do_arithmetic, 2, 2, 1, ""},
     {"Not", el_onnx_do_not, 1, 1, 1, ""},
     {"OneHot", el_onnx_do_one_hot, 3, 3, 1, "axis"},
     {"RNN", el_onnx_do_recurrent, 3, 6, 2,
@@ -199,6 +202,7 @@ static const struct operator_row {
     {"Slice", el_onnx_do_slice, 1, 5, 1, "starts ends axes"},
     {"Split", el_onnx_do_split, 1, 2, PARTS_MOST, "axis split num_outputs"},
     {"Squeeze", el_onnx_do_squeeze, 1, 2, 1, "axes"},
+    {"Sub", el_onnx_do_arithmetic, 2, 2, 1, ""},
     {"Transpose", el_onnx_do_transpose, 1, 1, 1, "perm"},
     {"Unsqueeze", el_onnx_do_unsqueeze, 1, 2, 1, "axes"},
 };
@@ -223,6 +227,12 @@ static bool has_word(const char *words, const char *word)
     return false;
 }
 
+static bool is_softmax(const char *name)
+{
+    return name &&
+           (strcmp(name, "Softmax") == 0 || strcmp(name, "LogSoftmax") == 0);
+}
+
 static elman_status check_node(const struct operator_row *row,
                                const ElOnnx__NodeProto *node)
 {
@@ -232,8 +242,13 @@ static elman_status check_node(const struct operator_row *row,
                               "not read",
                               node->domain);
     if (!row)
-        return el_onnx_refuse(node, "the operator is not one of those that "
-                                    "are read");
+        return el_onnx_refuse(node,
+                              "the operator is not one of those that are "
+                              "read%s",
+                              is_softmax(node->op_type)
+                                  ? " (a network gives what is before it, "
+                                    "logits: export the model without it)"
+                                  : "");
     for (size_t i = 0; i < node->n_attribute; ++i) {
         const char *const name = node->attribute[i]->name;
         if (!name || !has_word(row->attributes, name) ||

@@ -184,6 +184,9 @@ el_onnx_operator el_onnx_do_identity, el_onnx_do_dropout, el_onnx_do_cast,
     el_onnx_do_gather, el_onnx_do_shape, el_onnx_do_constant, el_onnx_do_fill,
     el_onnx_do_expand;
 
+/* those that compute with sizes (onnx_sizes.c), */
+el_onnx_operator el_onnx_do_arithmetic;
+
 /* those that choose (onnx_branch.c), */
 el_onnx_operator el_onnx_do_equal, el_onnx_do_not, el_onnx_do_if;
 

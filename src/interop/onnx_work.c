@@ -284,7 +284,12 @@ elman_status el_onnx_do_add(el_onnx_walk *w, const ElOnnx__NodeProto *node)
 {
     const int constant =
         el_onnx_input(w, node, 0)->kind == EL_ONNX_CONSTANT ? 0 : 1;
+    el_onnx_size sizes[EL_ONNX_SIZES_MOST];
     el_onnx_constant bias;
+    int count;
+    if (el_onnx_sizes(el_onnx_input(w, node, 0), sizes, &count) &&
+        el_onnx_sizes(el_onnx_input(w, node, 1), sizes, &count))
+        return el_onnx_do_arithmetic(w, node);
     const elman_status s = el_onnx_reals(w, node, constant, -1, &bias);
     return s ? s
              : add_bias(w, node, el_onnx_input(w, node, 1 - constant), &bias);

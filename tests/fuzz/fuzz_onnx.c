@@ -84,7 +84,7 @@ static char *const operators[] = {
     "Dropout",   "Expand", "Scan", "ConstantOfShape", "Constant"};
 enum { OPERATORS = sizeof operators / sizeof *operators, NAMES_MOST = 128 };
 /* First bytes that are these others. */
-enum { EQUAL = 253, NOT = 254, IF = 255 };
+enum { SUB = 250, MUL, DIV, EQUAL, NOT, IF };
 
 typedef struct made {
     graph m;
@@ -246,13 +246,13 @@ static void add_if(made *g, int number, const uint8_t *at)
     add(g, out);
 }
 
-static void add_truth(made *g, int number, const uint8_t *at)
+static void add_of_sizes(made *g, int number, const uint8_t *at)
 {
+    static char *const names[] = {"Sub", "Mul", "Div", "Equal", "Not"};
     char *const out = el_onnx_text(&g->m.b, "n%d_0", number);
     char *const a = use(g, at[1] % g->count);
-    char *const b = at[0] == EQUAL ? use(g, at[2] % g->count) : NULL;
-    GRAPH_NODE(&g->m, at[0] == EQUAL ? "Equal" : "Not", GRAPH_NAMES(a, b),
-               GRAPH_NAMES(out));
+    char *const b = at[0] != NOT ? use(g, at[2] % g->count) : NULL;
+    GRAPH_NODE(&g->m, names[at[0] - SUB], GRAPH_NAMES(a, b), GRAPH_NAMES(out));
     add(g, out);
 }
 
@@ -312,8 +312,8 @@ static elman_status check_graph(const uint8_t *data, size_t size)
     for (int i = 0; i < NODES_MOST && size >= 1 + NODE_BYTES; ++i) {
         if (data[1] == IF)
             add_if(&g, i, data + 1);
-        else if (data[1] >= EQUAL)
-            add_truth(&g, i, data + 1);
+        else if (data[1] >= SUB)
+            add_of_sizes(&g, i, data + 1);
         else
             add_node(&g, i, data + 1);
         data += NODE_BYTES;
@@ -396,7 +396,7 @@ FUZZ_MAIN
                                 {decoded, sizeof decoded, ELMAN_OK},
                                 {both, sizeof both, ELMAN_OK},
                                 {stacked, sizeof stacked, ELMAN_EFORMAT},
-                                {rows, sizeof rows, ELMAN_EFORMAT},
+                                {rows, sizeof rows, ELMAN_OK},
                                 {step, sizeof step, ELMAN_OK},
                                 {finals, sizeof finals, ELMAN_OK},
                                 {chosen, sizeof chosen, ELMAN_OK},

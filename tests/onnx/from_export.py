@@ -12,8 +12,11 @@ the final state alone, in all the ways that people write.  Then modules that are
 and how each is refused.
 """
 
+import contextlib
+import io
 import itertools
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -239,6 +242,8 @@ LAST = {
     "squeezed": lambda y, h: h[-1:].squeeze(0),
     "both": lambda y, h: torch.cat((h[-2], h[-1]), dim=1),
     "named": lambda y, h: torch.cat((h[-2, :, :], h[-1, :, :]), -1),
+    "halves": lambda y, h: torch.cat([
+        part.squeeze(0) for part in h[-2:].chunk(2, 0)], 1),
     "turned": lambda y, h: h[-2:].transpose(0, 1).reshape(h.shape[1], -1),
 }
 
@@ -281,7 +286,7 @@ def check_classifier(kind, last, free, opset, packed=False, **options):
         dynamic_axes={"x": {0: "B", 1: "T"}, "lengths": {0: "B"}}
         if free else {})
     done("convert", path("net.onnx"), path("net.safetensors"), "--quiet")
-    final = last in ("both", "named", "turned")
+    final = last in ("both", "named", "halves", "turned")
     if decode_of("net.safetensors") != ("final" if final else "last"):
         sys.exit(f"{what}: {decode_of('net.safetensors')}")
     x = torch.randn(4, 9, 4)
@@ -300,13 +305,12 @@ def check_classifier(kind, last, free, opset, packed=False, **options):
     return error
 
 
-def check_classifiers():
+def check_classifiers(kind):
     torch.manual_seed(200)
     worst = 0
-    for kind, two, L, O in itertools.product(("RNN", "LSTM", "GRU"),
-                                             (False, True), (1, 2), (0, 3)):
+    for two, L, O in itertools.product((False, True), (1, 2), (0, 3)):
         options = dict(num_layers=L, bidirectional=two, O=O)
-        states = ("both", "named", "turned") if two else ("state", "squeezed")
+        states = ("both", "named", "halves", "turned") if two else ("state", "squeezed")
         for last in (("step", "slice", "kept") if O > 0 else ("step",)) + states:
             if two and last == "turned" and O == 0:
                 continue  # nothing says how many features there are
@@ -318,9 +322,9 @@ def check_classifiers():
         for last in states[:1]:
             worst = max(worst, check_classifier(kind, last, True, 13,
                                                 packed=True, **options))
-    worst = max(worst, check_classifier("GRU", "step", True, 14, O=3,
+    worst = max(worst, check_classifier(kind, "step", True, 14, O=3,
                                         after=True))
-    print(f"the last step alone: error {worst:.1e}")
+    print(f"{kind}, the last step alone: error {worst:.1e}")
 
 
 def check_shape(what, function, x, put, free, opset, **parts):
@@ -371,7 +375,24 @@ def check_shapes():
         check_shape("one-hot tokens", lambda p, x: p["fc"](
             p["rnn"](nn.functional.one_hot(x, 4).float())[0]), ids, as_is,
             both, opset, rnn=rnn, fc=fc)
-    print("squeezed, unsqueezed and one-hot: the same")
+        # Steps and sequences are one dimension of the output, or only for the
+        # decoder.
+        for name, rows in (
+                ("rows", lambda y: y.reshape(-1, 6)),
+                ("counted rows", lambda y: y.contiguous().view(
+                    y.size(0) * y.size(1), y.size(2)))):
+            for free in both, {}:
+                check_shape(name, lambda p, x, rows=rows: p["fc"](
+                    rows(p["rnn"](x)[0])), x, as_is, free, opset, rnn=rnn,
+                    fc=fc)
+                check_shape(name + " and back", lambda p, x, rows=rows: p["fc"](
+                    rows(p["rnn"](x)[0])).view(x.size(0), x.size(1), -1), x,
+                    as_is, free, opset, rnn=rnn, fc=fc)
+    print("squeezed, unsqueezed, one-hot and in rows: the same")
+    refused("(Slice): its starts, /Mul_output_0, are not known numbers, but "
+            "come of a size that is free",
+            Wrapped(lambda p, x: p["rnn"](x)[0].chunk(2, 0)[1], rnn=rnn), x,
+            input_names=["x"], dynamic_axes={"x": both}, opset_version=14)
     # A size that the graph does not know decides nothing.
     refused("(If): which branch it takes, /Equal_output_0, is decided by what "
             "enters the graph",
@@ -393,7 +414,8 @@ def check_refused():
        lambda p, x: p["fc"](p["rnn"](x)[0].relu()), rnn=rnn, fc=fc)
     no("(Tanh): the operator is not one",
        lambda p, x: p["rnn"](x)[0].tanh(), rnn=rnn)
-    no("(Softmax): the operator is not one",
+    no("(Softmax): the operator is not one of those that are read (a network "
+       "gives what is before it, logits",
        lambda p, x: p["fc"](p["rnn"](x)[0]).softmax(-1), rnn=rnn, fc=fc)
     no("(MatMul): what is multiplied, x, is not",
        lambda p, x: p["rnn"](p["fc"](x))[0], rnn=rnn, fc=fc)
@@ -406,7 +428,7 @@ def check_refused():
     no("(Add): input 1", lambda p, x: p["rnn"](x)[0] + x, rnn=rnn)
     no("(Mul): the operator is not one", lambda p, x: p["rnn"](2 * x)[0],
        rnn=rnn)
-    no("output y is neither", lambda p, x: p["rnn"](x)[0].reshape(-1, 4),
+    no("output y is neither", lambda p, x: p["rnn"](x)[0].reshape(5, -1),
        rnn=rnn)
     no("cannot be followed", lambda p, x: p["rnn"](x)[0][-2], rnn=rnn)
     no("are different steps",
@@ -445,13 +467,38 @@ def check_refused():
     # An LSTM with a projection is not exported by PyTorch at all.
 
 
+JOBS = [
+    *((check_classifiers, kind) for kind in ("LSTM", "GRU", "RNN")),
+    (check_more,),
+    (check_shapes,),
+    (check_refused,),
+    *((check_case, number, *case) for number, case in enumerate(CASES)),
+]
+
+
+def work(number):
+    """One job in a folder of its own: what it printed, and why it failed."""
+    global FOLDER
+    FOLDER = os.path.join(sys.argv[2], str(number))
+    os.mkdir(FOLDER)
+    function, *words = JOBS[number]
+    said, why = io.StringIO(), None
+    with contextlib.redirect_stdout(said):
+        try:
+            function(*words)
+        except SystemExit as error:
+            why = str(error)
+    return said.getvalue(), why
+
+
 def main():
-    for number, (kind, options) in enumerate(CASES):
-        check_case(number, kind, options)
-    check_more()
-    check_classifiers()
-    check_shapes()
-    check_refused()
+    # Exporting is most of the time: a process on each core, with one PyTorch.
+    count = len(os.sched_getaffinity(0))
+    with multiprocessing.get_context("fork").Pool(count) as pool:
+        for said, why in pool.imap(work, range(len(JOBS)), 1):
+            print(said, end="", flush=True)
+            if why is not None:
+                sys.exit(why)
 
 
 if __name__ == "__main__":
