@@ -29,13 +29,14 @@ TASKS=2
 export PATH TEXT MODEL SLURM_JOB_ID TASKS
 script=$ELMAN_SOURCE/examples/slurm/train.sh
 
-# A job that was over before it could be ended is tried again, longer.
+# A job that was over before it could be ended is tried again, longer.  Updates
+# are few, and long: ranks that are more than the cores wait at each of them.
 for epochs in 50 200 800 3200; do
     rm -f m m.* requeued
-    recipe="--hidden 200 --batch 8 --shards 4 --epochs $epochs"
+    recipe="--hidden 200 --batch 8 --shards 4 --steps 150 --epochs $epochs"
     RECIPE=$recipe sh "$script" >out 2>err &
     job=$!
-    until [ -s m.log ] && [ "$(wc -l <m.log)" -ge 5 ]; do
+    until [ -s m.log ] && [ "$(wc -l <m.log)" -ge 2 ]; do
         sleep 0.02
         kill -s 0 $job 2>/dev/null || break
     done
