@@ -10,8 +10,34 @@ if [ "$free" -lt 6 ]; then
     echo "skipped: a text of 4.5 GB wants 6 GB of disk, and there are $free"
     exit 77
 fi
-if ! command -v python3 >/dev/null; then
-    echo 'skipped: nothing says here what memory a process took (no python3)'
+# Puts into a file the most memory that a program took, in kB, as the system says
+# when it has ended.
+cat >peak.c <<'C'
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    int status;
+    struct rusage used;
+    const pid_t pid = argc > 2 ? fork() : -1;
+    if (pid == 0) {
+        execv(argv[2], argv + 2);
+        _exit(127);
+    }
+    if (pid < 0 || wait4(pid, &status, 0, &used) != pid)
+        return 127;
+    FILE *const file = fopen(argv[1], "w");
+    if (!file || fprintf(file, "%ld\n", (long)used.ru_maxrss) < 0 ||
+        fclose(file))
+        return 127;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+C
+if ! "$CC" peak.c -o peak 2>err; then
+    echo 'skipped: nothing says here what memory a process took'
     exit 77
 fi
 
@@ -40,16 +66,10 @@ eightfold many.txt large.txt
 rm many.txt eight.txt
 [ "$(wc -c <large.txt)" -gt 4294967296 ] || fail 'the text is too short'
 
-# memory COMMAND...: runs it, and puts into $peak the most that it took, in kB,
-# as the system says when it has ended.
+# memory COMMAND...: runs it, and puts into $peak the most that it took, in kB.
 memory() {
-    python3 -c '
-import resource, subprocess, sys
-status = subprocess.call(sys.argv[1:])
-with open("peak", "w") as file:
-    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=file)
-sys.exit(status)' "$@" >out 2>err || fail "status $?: $*"
-    peak=$(cat peak)
+    expect 0 ./peak took "$@"
+    peak=$(cat took)
 }
 
 # One unit at the end is held out, which is so far from the beginning that no
