@@ -30,16 +30,14 @@ begin() {
 }
 
 # ---- The checkpoints' folder goes away: it is said once, the run goes on, and
-# its end is a failure, but the model is there.  A run that ended before is
-# tried again, longer.
+# its end is a failure, but the model is there.  A run that had ended before, or
+# was writing its last one, is tried again, longer.
 for updates in 500 2000 10000 50000; do
     begin $updates
     mv gone away
     wait $pid
     status=$?
-    if [ $status -ne 0 ] || [ -s err ]; then
-        break
-    fi
+    ! grep -q '^elman: gone/c: cannot be written: No such file' err || break
 done
 [ "$status" -eq 1 ] || fail "status $status of a run without a checkpoint"
 # The one that was being written may have had another thing to say.
@@ -65,7 +63,7 @@ for updates in 500 2000 10000 50000; do
 done
 [ -s gone/c ] || fail 'the last checkpoint is not there'
 [ $status -eq 0 ] || fail "status $status of a run whose disk came back"
-grep -q '^elman: gone/c: cannot be written: No such file' err ||
+grep -q '^elman: gone/c: cannot be written: ' err ||
     fail 'it is not said that the disk was away'
 whole "$updates"
 same m whole
