@@ -178,6 +178,85 @@ elman_status el_file_head(const char *path, void *data, size_t room,
     return status;
 }
 
+/* ---- Reading in parts ----------------------------------------------------*/
+
+struct el_file {
+    const elman_context *context;
+    int fd;
+    struct stat info;
+    char *path;
+};
+
+elman_status el_file_open(const elman_context *context, const char *path,
+                          el_file **out)
+{
+    *out = NULL;
+    el_file *const file = el_alloc(context, sizeof *file);
+    if (!file)
+        return el_fail_in(ELMAN_ENOMEM, path);
+    file->context = context;
+    file->fd = -1;
+    elman_status status = ELMAN_OK;
+    if (!(file->path = el_strdup(context, path)))
+        status = el_fail_in(ELMAN_ENOMEM, path);
+    else
+        status = open_regular(path, &file->fd, &file->info);
+    if (status != ELMAN_OK) {
+        file->fd = -1;
+        el_file_close(file);
+        return status;
+    }
+    *out = file;
+    return ELMAN_OK;
+}
+
+void el_file_close(el_file *file)
+{
+    if (!file)
+        return;
+    if (file->fd >= 0)
+        close(file->fd);
+    el_free(file->context, file->path);
+    el_free(file->context, file);
+}
+
+int64_t el_file_size(const el_file *file)
+{
+    return (int64_t)file->info.st_size;
+}
+
+elman_status el_file_part(const el_file *file, int64_t from, void *to,
+                          size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        const ssize_t n = pread(file->fd, (char *)to + done, size - done,
+                                (off_t)from + (off_t)done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail_errno(file->path, NOT_READ);
+        if (n == 0)
+            return el_fail(ELMAN_EIO, "%s: the file shrank while it was read",
+                           file->path);
+        done += (size_t)n;
+    }
+    return ELMAN_OK;
+}
+
+elman_status el_file_same(const el_file *file)
+{
+    const struct stat *const old = &file->info;
+    struct stat now;
+    if (fstat(file->fd, &now) != 0)
+        return fail_errno(file->path, NOT_READ);
+    if (now.st_size == old->st_size &&
+        now.st_mtim.tv_sec == old->st_mtim.tv_sec &&
+        now.st_mtim.tv_nsec == old->st_mtim.tv_nsec)
+        return ELMAN_OK;
+    return el_fail(ELMAN_EIO, "%s: the file changed while it was read",
+                   file->path);
+}
+
 /* ---- Writing -------------------------------------------------------------*/
 
 static bool write_all(int fd, const void *data, size_t size)

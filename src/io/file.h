@@ -19,6 +19,18 @@ elman_status el_file_read(const elman_context *context, const char *path,
 elman_status el_file_head(const char *path, void *data, size_t room,
                           size_t *size);
 
+/* A regular file that stays open, to be read in parts. */
+typedef struct el_file el_file;
+elman_status el_file_open(const elman_context *context, const char *path,
+                          el_file **out);
+void el_file_close(el_file *file);
+int64_t el_file_size(const el_file *file);
+/* size bytes from byte `from` on.  Any thread may call it. */
+elman_status el_file_part(const el_file *file, int64_t from, void *to,
+                          size_t size);
+/* ELMAN_EIO: somebody has written to it since it was opened. */
+elman_status el_file_same(const el_file *file);
+
 typedef struct el_part {
     const void *data;
     size_t size;

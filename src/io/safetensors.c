@@ -32,7 +32,8 @@ enum {
     LENGTH_SIZE = 8,
     HEADER_MAX = 100000000, /* as the format's own reader has it */
     RANK_MAX = 8,
-    DIGITS = 16, /* of the checksum */
+    DIGITS = 16,     /* of the checksum */
+    PIECE = 1 << 16, /* bytes that are read at once to sum them up */
     ALIGNMENT = 8
 };
 
@@ -56,13 +57,14 @@ typedef struct pair {
 
 struct elman_tensors {
     const elman_context *context;
-    unsigned char *bytes; /* the file */
-    size_t size;
-    size_t header;   /* bytes */
-    size_t checksum; /* where in the file its digits are; 0: nowhere */
-    char *strings;   /* names, keys and values, zero-terminated */
-    size_t used;     /* of the strings */
-    entry *entries;  /* in order of their data */
+    unsigned char *bytes; /* the file, or, where it is kept open, its head */
+    size_t size;          /* of the whole file */
+    el_file *file;        /* NULL: all of it is in memory */
+    size_t header;        /* bytes */
+    size_t checksum;      /* where in the file its digits are; 0: nowhere */
+    char *strings;        /* names, keys and values, zero-terminated */
+    size_t used;          /* of the strings */
+    entry *entries;       /* in order of their data */
     entry **by_name;
     int count;
     pair *pairs; /* in order of their keys */
@@ -135,12 +137,12 @@ static elman_status check_head(const unsigned char *bytes, size_t size)
     return ELMAN_OK;
 }
 
-static elman_status read_length(elman_tensors *t)
+static elman_status read_length(elman_tensors *t, const unsigned char *bytes)
 {
-    const elman_status status = check_head(t->bytes, t->size);
+    const elman_status status = check_head(bytes, t->size);
     if (status != ELMAN_OK)
         return status;
-    const uint64_t length = load_length(t->bytes);
+    const uint64_t length = load_length(bytes);
     if (length > t->size - LENGTH_SIZE)
         return el_fail(ELMAN_EFORMAT,
                        "the file ends within its header (%zu bytes of %" PRIu64
@@ -437,21 +439,48 @@ static elman_status place_data(elman_tensors *t)
     return ELMAN_OK;
 }
 
-static uint64_t crc_with_zeros(const elman_tensors *t)
+/* Goes on through the data. */
+static elman_status sum_data(const elman_tensors *t, uint64_t *crc)
+{
+    size_t at = LENGTH_SIZE + t->header;
+    if (!t->file) {
+        *crc = el_crc64(*crc, t->bytes + at, t->size - at);
+        return ELMAN_OK;
+    }
+    unsigned char *const piece = el_alloc(t->context, PIECE);
+    elman_status status = piece ? ELMAN_OK : ELMAN_ENOMEM;
+    while (status == ELMAN_OK && at < t->size) {
+        const size_t size = t->size - at < PIECE ? t->size - at : PIECE;
+        status = el_file_part(t->file, (int64_t)at, piece, size);
+        if (status == ELMAN_OK)
+            *crc = el_crc64(*crc, piece, size);
+        at += size;
+    }
+    el_free(t->context, piece);
+    return status;
+}
+
+static elman_status sum_with_zeros(const elman_tensors *t, uint64_t *crc)
 {
     const unsigned char *const rest = t->bytes + t->checksum + DIGITS;
-    uint64_t crc = el_crc64(0, t->bytes, t->checksum);
-    crc = el_crc64(crc, zeros, DIGITS);
-    return el_crc64(crc, rest, t->size - t->checksum - DIGITS);
+    const unsigned char *const end = t->bytes + LENGTH_SIZE + t->header;
+    *crc = el_crc64(0, t->bytes, t->checksum);
+    *crc = el_crc64(*crc, zeros, DIGITS);
+    *crc = el_crc64(*crc, rest, (size_t)(end - rest));
+    return sum_data(t, crc);
 }
 
 static elman_status check_checksum(const elman_tensors *t)
 {
     char digits[DIGITS + 1];
+    uint64_t crc;
     if (t->checksum == 0)
         return ELMAN_OK;
-    if (t->size - t->checksum >= DIGITS) {
-        snprintf(digits, sizeof digits, "%016" PRIx64, crc_with_zeros(t));
+    if (LENGTH_SIZE + t->header - t->checksum >= DIGITS) {
+        const elman_status status = sum_with_zeros(t, &crc);
+        if (status != ELMAN_OK)
+            return status;
+        snprintf(digits, sizeof digits, "%016" PRIx64, crc);
         if (strcmp(digits, el_tensors_meta(t, CHECKSUM)) == 0)
             return ELMAN_OK;
     }
@@ -461,18 +490,17 @@ static elman_status check_checksum(const elman_tensors *t)
                    "rewrote it)");
 }
 
+/* The length has been read. */
 static elman_status parse(elman_tensors *t)
 {
-    elman_status status = read_length(t);
-    if (status == ELMAN_OK)
-        status = read_header(t);
+    elman_status status = read_header(t);
     if (status == ELMAN_OK)
         status = sort_entries(t);
     if (status == ELMAN_OK)
         status = check_places(t);
     if (status == ELMAN_OK)
         status = check_checksum(t);
-    if (status == ELMAN_OK)
+    if (status == ELMAN_OK && !t->file)
         status = place_data(t);
     return status;
 }
@@ -489,7 +517,9 @@ elman_status el_tensors_parse(const elman_context *context, const char *name,
     t->context = context;
     t->bytes = bytes;
     t->size = size;
-    const elman_status status = parse(t);
+    elman_status status = read_length(t, t->bytes);
+    if (status == ELMAN_OK)
+        status = parse(t);
     if (status != ELMAN_OK) {
         el_tensors_free(t);
         return el_fail_in(status, name);
@@ -516,6 +546,71 @@ elman_status el_tensors_read(const elman_context *context, const char *path,
     if (status != ELMAN_OK)
         return status;
     return el_tensors_parse(context, path, bytes, size, out);
+}
+
+/* ---- Kept open -----------------------------------------------------------*/
+
+static elman_status open_head(elman_tensors *t)
+{
+    unsigned char head[LENGTH_SIZE + 1];
+    const size_t some = t->size < sizeof head ? t->size : sizeof head;
+    elman_status status = el_file_part(t->file, 0, head, some);
+    if (status == ELMAN_OK)
+        status = read_length(t, head);
+    if (status != ELMAN_OK)
+        return status;
+    t->bytes = el_alloc(t->context, LENGTH_SIZE + t->header);
+    if (!t->bytes)
+        return ELMAN_ENOMEM;
+    return el_file_part(t->file, 0, t->bytes, LENGTH_SIZE + t->header);
+}
+
+/* What el_file_part says begins with the path. */
+elman_status el_tensors_open(const elman_context *context, const char *path,
+                             elman_tensors **out)
+{
+    *out = NULL;
+    elman_tensors *const t = el_alloc(context, sizeof *t);
+    if (!t)
+        return el_fail_in(ELMAN_ENOMEM, path);
+    t->context = context;
+    elman_status status = el_file_open(context, path, &t->file);
+    if (status != ELMAN_OK) {
+        el_tensors_free(t);
+        return status;
+    }
+    t->size = (size_t)el_file_size(t->file);
+    status = open_head(t);
+    if (status == ELMAN_OK)
+        status = parse(t);
+    if (status != ELMAN_OK) {
+        el_tensors_free(t);
+        return status == ELMAN_EIO ? status : el_fail_in(status, path);
+    }
+    *out = t;
+    return ELMAN_OK;
+}
+
+elman_status el_tensors_pull(const elman_tensors *t, const elman_tensor *tensor,
+                             int64_t first, int64_t count, void *to)
+{
+    const entry *const e = (const entry *)tensor; /* its first member */
+    const int64_t size = (int64_t)el_dtype_size(tensor->dtype);
+    assert(first >= 0 && count >= 0 && first <= tensor->count - count);
+    if (count == 0)
+        return ELMAN_OK;
+    if (t->file)
+        return el_file_part(
+            t->file, LENGTH_SIZE + (int64_t)t->header + e->from + first * size,
+            to, (size_t)(count * size));
+    memcpy(to, (const char *)tensor->data + first * size,
+           (size_t)(count * size));
+    return ELMAN_OK;
+}
+
+elman_status el_tensors_same(const elman_tensors *t)
+{
+    return t->file ? el_file_same(t->file) : ELMAN_OK;
 }
 
 /* ---- Made otherwise ------------------------------------------------------*/
@@ -589,6 +684,7 @@ void el_tensors_free(elman_tensors *tensors)
     el_free(context, tensors->by_name);
     el_free(context, tensors->pairs);
     el_free(context, tensors->moved);
+    el_file_close(tensors->file);
     el_free(context, tensors);
 }
 

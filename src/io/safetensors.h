@@ -11,6 +11,18 @@
 
 elman_status el_tensors_read(const elman_context *context, const char *path,
                              elman_tensors **out);
+/* The same, but data stay in the file, which is kept open: tensors have data
+ * NULL, and el_tensors_pull reads parts of them.  The checksum has been read
+ * and found right. */
+elman_status el_tensors_open(const elman_context *context, const char *path,
+                             elman_tensors **out);
+/* Elements [first, first + count) of one of its tensors. */
+elman_status el_tensors_pull(const elman_tensors *tensors,
+                             const elman_tensor *tensor, int64_t first,
+                             int64_t count, void *to);
+/* After the last of them, ELMAN_EIO: the file has changed since it was opened,
+ * and is not what the checksum was of. */
+elman_status el_tensors_same(const elman_tensors *tensors);
 /* From memory (fuzzing, tests); name stands in messages.  Takes the bytes
  * over: they are freed with the tensors, or at once on failure.  They were
  * allocated by el_alloc. */
