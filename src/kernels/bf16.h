@@ -44,6 +44,8 @@ void el_kernels_bf16_amx(el_kernels *table);
 void el_gemm_bf16_c(const el_gemm *g);
 void el_outer_bf16_c(const el_outer *o);
 ptrdiff_t el_panel_bytes_bf16(ptrdiff_t k);
+void el_unpack_rows_bf16_c(void *w, const void *panel, ptrdiff_t from,
+                           ptrdiff_t to, ptrdiff_t k);
 
 /* What AMX's body takes from those of AVX-512 and of AVX512-BF16.
  *   rows   to[i][k] = a[i][k] rounded, zeros up to a whole row of a tile

@@ -181,12 +181,15 @@ typedef struct el_kernels {
      * panel_bytes(k) bytes.  What a panel is made of is the table's own affair,
      * here [k][32]; el_packed_at finds one.  pack_rows takes w[n,k] (a product
      * with w'), pack_columns w[k,n] (a product with w).  The same at every
-     * level. */
+     * level.  unpack_rows gives rows [from,to) of one panel, dense, as they
+     * are computed with: what was packed, or what that was rounded to. */
     ptrdiff_t (*panel_bytes)(ptrdiff_t k);
     void (*pack_rows)(void *packed, const void *w, ptrdiff_t ldw, ptrdiff_t n,
                       ptrdiff_t k);
     void (*pack_columns)(void *packed, const void *w, ptrdiff_t ldw,
                          ptrdiff_t n, ptrdiff_t k);
+    void (*unpack_rows)(void *w, const void *panel, ptrdiff_t from,
+                        ptrdiff_t to, ptrdiff_t k);
     /* out[k,n] = w[n,k]; rows of out are ldo apart. */
     void (*transpose)(void *out, ptrdiff_t ldo, const void *w, ptrdiff_t n,
                       ptrdiff_t k);

@@ -290,6 +290,15 @@ static void NAME(pack_columns)(void *packed, const void *weights, ptrdiff_t ldw,
     }
 }
 
+static void NAME(unpack_rows)(void *weights, const void *panel, ptrdiff_t from,
+                              ptrdiff_t to, ptrdiff_t k)
+{
+    REAL *w = weights;
+    for (ptrdiff_t j = from; j < to; ++j, w += k)
+        for (ptrdiff_t i = 0; i < k; ++i)
+            w[i] = ((const REAL *)panel)[i * EL_PANEL + j];
+}
+
 static void NAME(transpose)(void *out, ptrdiff_t ldo, const void *w,
                             ptrdiff_t n, ptrdiff_t k)
 {
@@ -326,5 +335,6 @@ static double NAME(probe)(void *data, double count)
         .xent_columns = NAME(xent_columns), .sum_squares = NAME(sum_squares),  \
         .update = NAME(update), .panel_bytes = NAME(panel_bytes),              \
         .pack_rows = NAME(pack_rows), .pack_columns = NAME(pack_columns),      \
-        .transpose = NAME(transpose), .probe = NAME(probe),                    \
+        .unpack_rows = NAME(unpack_rows), .transpose = NAME(transpose),        \
+        .probe = NAME(probe),                                                  \
     }

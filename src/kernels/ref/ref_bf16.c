@@ -123,6 +123,15 @@ static void pack_columns(void *packed, const void *w, ptrdiff_t ldw,
     pack(packed, w, 1, ldw, n, k);
 }
 
+void el_unpack_rows_bf16_c(void *weights, const void *panel, ptrdiff_t from,
+                           ptrdiff_t to, ptrdiff_t k)
+{
+    float *w = weights;
+    for (ptrdiff_t j = from; j < to; ++j, w += k)
+        for (ptrdiff_t i = 0; i < k; ++i)
+            w[i] = widened(((const uint16_t *)panel)[place(j, i)]);
+}
+
 /* What comes after the sum is float32's. */
 static void finish(const el_gemm *g)
 {
@@ -177,6 +186,7 @@ void el_kernels_bf16_c(el_kernels *table)
     table->panel_bytes = el_panel_bytes_bf16;
     table->pack_rows = pack_rows;
     table->pack_columns = pack_columns;
+    table->unpack_rows = el_unpack_rows_bf16_c;
 }
 
 /* ---- A look before a body is trusted --------------------------------------*/

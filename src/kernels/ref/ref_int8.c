@@ -75,6 +75,17 @@ static void pack_rows(void *packed, const void *weights, ptrdiff_t ldw,
     }
 }
 
+static void unpack_rows(void *weights, const void *packed, ptrdiff_t from,
+                        ptrdiff_t to, ptrdiff_t k)
+{
+    const uint8_t *const panel = packed;
+    const float *const scales = (const float *)(panel + scales_at(k));
+    float *w = weights;
+    for (ptrdiff_t j = from; j < to; ++j, w += k)
+        for (ptrdiff_t i = 0; i < k; ++i)
+            w[i] = (float)(panel[weight_at(i, j)] - EL_INT8_EXCESS) * scales[j];
+}
+
 /* ---- Products -------------------------------------------------------------*/
 
 /* The scale of a row of a, and its integers. */
@@ -148,4 +159,5 @@ void el_kernels_int8_c(el_kernels *table)
     table->gemm = gemm;
     table->panel_bytes = panel_bytes;
     table->pack_rows = pack_rows;
+    table->unpack_rows = unpack_rows;
 }

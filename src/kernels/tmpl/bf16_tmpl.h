@@ -430,6 +430,23 @@ static void bf16_pack_lines(uint32_t *panel, const void *const *from,
     }
 }
 
+static void bf16_unpack_rows(void *weights, const void *panel, ptrdiff_t from,
+                             ptrdiff_t to, ptrdiff_t k)
+{
+    uint32_t *w = weights; /* floats by their bits */
+    for (ptrdiff_t j = from; j < to; ++j, w += k)
+        for (ptrdiff_t i = 0; i < k; i += VL)
+            for (int d = 0; d < VL / 2; ++d) {
+                const uint32_t word =
+                    ((const uint32_t *)panel)[(i / 2 + d) * EL_PANEL + j];
+                const ptrdiff_t low = i + BF16_LOW(d), high = i + BF16_HIGH(d);
+                if (low < k)
+                    w[low] = word << 16;
+                if (high < k)
+                    w[high] = word & 0xffff0000;
+            }
+}
+
 #define BF16_OVERLAY(table)                                                    \
     do {                                                                       \
         (table)->dtype = ELMAN_BF16;                                           \
@@ -439,4 +456,5 @@ static void bf16_pack_lines(uint32_t *panel, const void *const *from,
         (table)->panel_bytes = el_panel_bytes_bf16;                            \
         (table)->pack_rows = bf16_pack_rows;                                   \
         (table)->pack_columns = bf16_pack_columns;                             \
+        (table)->unpack_rows = bf16_unpack_rows;                               \
     } while (0)

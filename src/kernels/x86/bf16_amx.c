@@ -260,5 +260,6 @@ void el_kernels_bf16_amx(el_kernels *table)
     table->outer = outer;
     table->panel_bytes = el_panel_bytes_bf16;
     table->pack_rows = el_pack_rows_bf16_avx512;
+    table->unpack_rows = el_unpack_rows_bf16_c;
     table->pack_columns = el_pack_columns_bf16_avx512;
 }
