@@ -27,6 +27,10 @@ int dtype_remake(elman_dtype dtype, elman_lm **lm, elman_network **network);
  * choices, or -1 where it was not given. */
 int dtype_wanted(int choice, elman_lm **lm, elman_network **network);
 
+/* Loads a language model for inference, of that dtype. */
+int dtype_load_lm(elman_context *context, const char *path, int choice,
+                  elman_lm **lm);
+
 /* The row of --dtype in such a command's table. */
 #define DTYPE_OPTION(offset_)                                                  \
     {                                                                          \

@@ -81,9 +81,8 @@ static int open_operands(evaluation *e)
         if (e->paths[i] == NULL)
             return FAILED;
     }
-    if (elman_lm_load(e->context, e->paths[0], &e->lm) != ELMAN_OK)
-        return complain_library();
-    if (dtype_wanted(e->options.dtype, &e->lm, NULL) != DONE)
+    if (dtype_load_lm(e->context, e->paths[0], e->options.dtype, &e->lm) !=
+        DONE)
         return FAILED;
     return open_text(e, e->paths + 1, count - 1, e->options.max_tokens,
                      &e->text);

@@ -418,7 +418,7 @@ static int tell_model(elman_context *context, const char *operand,
         return FAILED;
     if (kind == NULL)
         return tell_network(context, path, o);
-    if (elman_lm_load(context, path, &lm) != ELMAN_OK)
+    if (elman_lm_load_inference(context, path, &lm) != ELMAN_OK)
         return complain_library();
     elman_lm_describe(lm, &desc);
     status = o->json ? print_model_json(lm, &desc, kind, &o->shape)

@@ -69,7 +69,6 @@ static int open_model(model *m, const char *operand, int dtype)
 {
     const char *const path = input_path(operand);
     elman_tensors *file = NULL;
-    elman_status s;
 
     if (path == NULL)
         return FAILED;
@@ -81,13 +80,15 @@ static int open_model(model *m, const char *operand, int dtype)
         return complain("%s: it is no model of elman's (elman convert may make "
                         "one of it)",
                         operand);
-    s = kind == ELMAN_KIND_LM
-            ? elman_lm_load(m->context, path, &m->lm)
-            : elman_network_load(m->context, path, &m->network);
-    if (s != ELMAN_OK)
-        return complain_library();
-    if (dtype_wanted(dtype, &m->lm, &m->network) != DONE)
-        return FAILED;
+    if (kind == ELMAN_KIND_LM) {
+        if (dtype_load_lm(m->context, path, dtype, &m->lm) != DONE)
+            return FAILED;
+    } else {
+        if (elman_network_load(m->context, path, &m->network) != ELMAN_OK)
+            return complain_library();
+        if (dtype_wanted(dtype, NULL, &m->network) != DONE)
+            return FAILED;
+    }
     describe(m);
     return DONE;
 }

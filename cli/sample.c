@@ -230,9 +230,7 @@ static int prepare(writer *w, elman_context *context, const char *path)
 {
     elman_lm_desc desc = ELMAN_LM_DESC;
 
-    if (elman_lm_load(context, path, &w->lm) != ELMAN_OK)
-        return complain_library();
-    if (dtype_wanted(w->options->dtype, &w->lm, NULL) != DONE)
+    if (dtype_load_lm(context, path, w->options->dtype, &w->lm) != DONE)
         return FAILED;
     if (elman_lm_state_create(w->lm, 1, &w->state) != ELMAN_OK)
         return complain_library();

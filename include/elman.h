@@ -252,8 +252,8 @@ typedef struct elman_rnn_desc {
     int64_t hidden;              /* H, at least 1 */
     int layers;                  /* L; 0 means 1 */
     int no_bias;                 /* 1: neither bias exists */
-    int inference_only;          /* 1: for forward only.  Weights of ELMAN_F32
-                                  * and ELMAN_F64 then lie in memory once, and
+    int inference_only;          /* 1: for forward only.  Weights, but for those
+                                  * of ELMAN_BF16, then lie in memory once, and
                                   * packed: see elman_rnn_weights */
     int64_t proj;                /* LSTM: 1 ... H-1; 0: no projection */
     int bidirectional;           /* 1: a second direction, from each sequence's
@@ -297,7 +297,9 @@ ELMAN_API elman_status elman_rnn_find(const elman_rnn *rnn, const char *name,
 ELMAN_API const void *elman_rnn_weights(const elman_rnn *rnn);
 /* The flat block, to write: nothing may run until weights_end, which makes the
  * packed copies that the kernels compute with, or, where it is inference_only,
- * packs it in its place.  The pointer is not to be used after that. */
+ * packs it in its place (of ELMAN_INT8: there is a flat block only in between,
+ * or NULL, with a message: memory ran out).  The pointer is not to be used
+ * after that. */
 ELMAN_API void *elman_rnn_weights_begin(elman_rnn *rnn);
 ELMAN_API void elman_rnn_weights_end(elman_rnn *rnn);
 /* PyTorch's start: every weight and bias uniform in [-1/sqrt(H), 1/sqrt(H)).
@@ -686,6 +688,9 @@ typedef struct elman_lm_desc {
     int locked;         /* 1: one mask for all steps of a piece */
     double weight_drop; /* [0, 1), in training: of weight_hh, one mask an
                          * update */
+    int inference_only; /* 1: to evaluate and to step, not to train.  Weights
+                         * then lie in memory once, as kernels read them: see
+                         * elman_lm_weights.  So they do of ELMAN_INT8 */
 } elman_lm_desc;
 #define ELMAN_LM_DESC                                                          \
     {                                                                          \
@@ -708,6 +713,13 @@ ELMAN_API void elman_lm_destroy(elman_lm **lm);
 ELMAN_API elman_status elman_lm_load(elman_context *context, const char *path,
                                      elman_lm **out);
 ELMAN_API elman_status elman_lm_save(const elman_lm *lm, const char *path);
+/* As elman_lm_load, with inference_only: takes half the memory or less.  What
+ * trains, elman_lm_tape_create, refuses such a model.  One of ELMAN_BF16 cannot
+ * be saved or converted (ELMAN_EUNSUPPORTED): it has its weights rounded, and
+ * no others. */
+ELMAN_API elman_status elman_lm_load_inference(elman_context *context,
+                                               const char *path,
+                                               elman_lm **out);
 /* A copy that computes in another dtype, its weights rounded to that; to be
  * destroyed by the caller. */
 ELMAN_API elman_status elman_lm_convert(const elman_lm *lm, elman_dtype dtype,
@@ -724,6 +736,10 @@ ELMAN_API int64_t elman_lm_parameters(const elman_lm *lm);
 ELMAN_API int elman_lm_view_count(const elman_lm *lm);
 ELMAN_API elman_status elman_lm_view(const elman_lm *lm, int index,
                                      elman_view *out);
+/* As elman_rnn_weights, _begin and _end.  Of a model that is inference_only or
+ * of ELMAN_INT8 the first is a copy, as there, and of one that is
+ * inference_only and of ELMAN_BF16 begin, too, needs memory, and matrices that
+ * products read are what they are rounded to. */
 ELMAN_API const void *elman_lm_weights(const elman_lm *lm);
 ELMAN_API void *elman_lm_weights_begin(elman_lm *lm);
 ELMAN_API void elman_lm_weights_end(elman_lm *lm);
@@ -790,9 +806,10 @@ ELMAN_API elman_status elman_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
 ELMAN_API elman_status elman_lm_backward(const elman_lm *lm,
                                          elman_lm_tape *tape, void *grad);
 /* What an elman_trainer takes with a tape of this size and that optimiser
- * (NULL: without one), but for what validation and averages keep.  With
- * inference_only: what elman_lm_eval takes, whatever the size.  desc NULL: one
- * step a call, of one sequence. */
+ * (NULL: without one), but for what validation and averages keep; of a model
+ * that is inference_only, what one of its shape that trains would.  With
+ * inference_only in desc: what elman_lm_eval takes, whatever the size.  desc
+ * NULL: one step a call, of one sequence. */
 ELMAN_API elman_status elman_lm_memory(const elman_lm *lm,
                                        const elman_tape_desc *desc,
                                        const elman_optimizer_desc *optimizer,
@@ -940,8 +957,8 @@ ELMAN_API elman_status elman_network_view(const elman_network *network,
                                           int index, elman_view *out);
 ELMAN_API elman_status elman_network_find(const elman_network *network,
                                           const char *name, elman_view *out);
+/* As elman_rnn_weights, _begin and _end of a network that is inference_only. */
 ELMAN_API const void *elman_network_weights(const elman_network *network);
-/* As elman_rnn_weights_begin and _end. */
 ELMAN_API void *elman_network_weights_begin(elman_network *network);
 ELMAN_API void elman_network_weights_end(elman_network *network);
 

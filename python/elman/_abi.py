@@ -273,6 +273,7 @@ class LmDesc(Struct):
         ("dropout", c_double),
         ("locked", c_int),
         ("weight_drop", c_double),
+        ("inference_only", c_int),
     ]
 
 
@@ -423,6 +424,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "elman_text_tokens": (_n, (_p,)),
     "elman_text_vocab": (_p, (_p,)),
     "elman_lm_load": (_i, (_p, _s, _p)),
+    "elman_lm_load_inference": (_i, (_p, _s, _p)),
     "elman_lm_save": (_i, (_p, _s)),
     "elman_lm_destroy": (None, (_p,)),
     "elman_lm_describe": (None, (_p, _p)),

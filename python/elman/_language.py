@@ -514,6 +514,7 @@ class LanguageModel:
         desc = _abi.LmDesc()
         lib.elman_lm_describe(handle.pointer, byref(desc))
         self._vocab: int = lib.elman_lm_vocab(handle.pointer)
+        self._computes: int = desc.dtype
         self.dtype = dtype_of(desc.dtype)
         self.cell = _abi.CELLS[desc.cell]
         self.activation = _abi.ACTIVATIONS[desc.activation]
@@ -551,14 +552,21 @@ class LanguageModel:
     ) -> LanguageModel:
         """Reads a model file, or a checkpoint."""
         owner = _context(threads, isa)
-        handle = create(
-            lib.elman_lm_load,
-            lib.elman_lm_destroy,
-            owner.pointer,
-            path_bytes(path),
-            owners=(owner,),
-        )
-        return cls(handle, owner)
+
+        def read(function: Callable[..., int]) -> LanguageModel:
+            handle = create(
+                function,
+                lib.elman_lm_destroy,
+                owner.pointer,
+                path_bytes(path),
+                owners=(owner,),
+            )
+            return cls(handle, owner)
+
+        model = read(lib.elman_lm_load_inference)
+        if model._computes == _abi.BF16:  # That could not be saved again.
+            model = read(lib.elman_lm_load)
+        return model
 
     @classmethod
     def _from_bytes(cls, data: bytes) -> LanguageModel:

@@ -12,6 +12,10 @@
 elman_status el_check_optimizer(const elman_optimizer_desc *d);
 /* These set what is 0 and means something else. */
 elman_status el_check_lm_desc(elman_lm_desc *d);
+/* Whether its weights are there as they are, and not only rounded. */
+elman_status el_check_exact(const elman_lm_desc *d);
+/* Whether such a model trains. */
+elman_status el_check_trains(const elman_lm_desc *d);
 elman_status el_check_rnn_desc(elman_rnn_desc *d);
 /* What layers of any cell, none included, have alike: not cell, input and
  * single. */

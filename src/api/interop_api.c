@@ -5,6 +5,7 @@
 #include "../interop/onnx.h"
 #include "../interop/torch_file.h"
 #include "check.h"
+#include "checks.h"
 
 elman_status elman_tensors_read_torch(elman_context *context, const char *path,
                                       elman_tensors **out)
@@ -23,7 +24,9 @@ elman_status elman_onnx_write(const elman_lm *lm, const elman_network *network,
     EL_REQUIRE(!lm != !network, "of lm and network one must be NULL");
     EL_REQUIRE(desc && path, "desc or path is NULL");
     elman_onnx_desc d = ELMAN_ONNX_DESC;
-    const elman_status s = el_take_desc(&d, sizeof d, desc, "elman_onnx_desc");
+    elman_status s = el_take_desc(&d, sizeof d, desc, "elman_onnx_desc");
+    if (!s && lm)
+        s = el_check_exact(&lm->desc);
     return s ? s : el_onnx_write(lm, lm ? &lm->net : network, &d, path);
 }
 

@@ -26,6 +26,25 @@ static elman_status check_layers(elman_lm_desc *d)
     return s;
 }
 
+elman_status el_check_trains(const elman_lm_desc *d)
+{
+    EL_REQUIRE(d->dtype != ELMAN_INT8,
+               "the model is of ELMAN_INT8 (weights of a byte do not train)");
+    EL_REQUIRE(!d->inference_only,
+               "the model is for inference only (its weights lie as inference "
+               "reads them)");
+    return ELMAN_OK;
+}
+
+elman_status el_check_exact(const elman_lm_desc *d)
+{
+    return d->inference_only && d->dtype == ELMAN_BF16
+               ? el_fail(ELMAN_EUNSUPPORTED,
+                         "the model is for inference only, and has its "
+                         "weights rounded to bfloat16 (load it without that)")
+               : ELMAN_OK;
+}
+
 elman_status el_check_lm_desc(elman_lm_desc *d)
 {
     EL_REQUIRE(d->cell >= ELMAN_CELL_ELMAN && d->cell <= ELMAN_CELL_GRU,
@@ -84,25 +103,40 @@ void elman_lm_destroy(elman_lm **lm)
     *lm = NULL;
 }
 
-elman_status elman_lm_load(elman_context *context, const char *path,
-                           elman_lm **out)
+static elman_status load(elman_context *context, const char *path, bool infers,
+                         elman_lm **out)
 {
     EL_REQUIRE(out, "out is NULL");
     *out = NULL;
     EL_REQUIRE(context && path, "context or path is NULL");
     elman_tensors *file;
-    elman_status s = el_tensors_read(context, path, &file);
+    elman_status s = el_tensors_open(context, path, &file);
     if (s)
         return s;
-    EL_COMPUTE(s = el_lm_from_tensors(context, file, path, out));
+    EL_COMPUTE(s = el_lm_from_tensors(context, file, path, infers, out));
     el_tensors_free(file);
     return s;
+}
+
+elman_status elman_lm_load(elman_context *context, const char *path,
+                           elman_lm **out)
+{
+    return load(context, path, false, out);
+}
+
+elman_status elman_lm_load_inference(elman_context *context, const char *path,
+                                     elman_lm **out)
+{
+    return load(context, path, true, out);
 }
 
 elman_status elman_lm_save(const elman_lm *lm, const char *path)
 {
     EL_REQUIRE(lm && path, "lm or path is NULL");
-    return el_lm_write(lm, NULL, NULL, 0, path, 0);
+    elman_status s = el_check_exact(&lm->desc);
+    if (!s)
+        EL_COMPUTE(s = el_lm_write(lm, NULL, NULL, 0, path, 0));
+    return s;
 }
 
 elman_status elman_lm_convert(const elman_lm *lm, elman_dtype dtype,
@@ -114,6 +148,8 @@ elman_status elman_lm_convert(const elman_lm *lm, elman_dtype dtype,
     elman_lm_desc d = lm->desc;
     d.dtype = dtype;
     elman_status s = el_check_lm_desc(&d);
+    if (!s && dtype != lm->desc.dtype)
+        s = el_check_exact(&lm->desc);
     if (!s)
         EL_COMPUTE(s = el_lm_copy(lm, dtype, out));
     return s;
@@ -159,12 +195,18 @@ elman_status elman_lm_view(const elman_lm *lm, int index, elman_view *out)
 
 const void *elman_lm_weights(const elman_lm *lm)
 {
-    return lm ? lm->net.weights : NULL;
+    const void *weights = NULL;
+    if (lm)
+        EL_COMPUTE(weights = el_network_read(&lm->net));
+    return weights;
 }
 
 void *elman_lm_weights_begin(elman_lm *lm)
 {
-    return lm ? lm->net.weights : NULL;
+    void *weights = NULL;
+    if (lm)
+        EL_COMPUTE(weights = el_network_open(&lm->net));
+    return weights;
 }
 
 void elman_lm_weights_end(elman_lm *lm)
@@ -196,10 +238,11 @@ elman_status elman_lm_tape_make(const elman_lm *lm, const elman_tape_desc *desc,
     EL_REQUIRE(out, "out is NULL");
     *out = NULL;
     EL_REQUIRE(lm && desc, "lm or desc is NULL");
-    EL_REQUIRE(lm->desc.dtype != ELMAN_INT8,
-               "the model is of ELMAN_INT8 (weights of a byte do not train)");
+    elman_status s = el_check_trains(&lm->desc);
+    if (s)
+        return s;
     el_tape_size size;
-    const elman_status s = el_take_tape_size(&size, desc);
+    s = el_take_tape_size(&size, desc);
     if (s)
         return s;
     EL_REQUIRE(!size.inference, "inference_only is set (a tape is for training "
@@ -378,7 +421,19 @@ elman_status elman_lm_probe(const elman_lm *lm, elman_text *text,
                        "back over %lld steps from %lld places",
                        (long long)d.count, (long long)d.steps,
                        (long long)d.positions);
-    EL_COMPUTE(s = el_lm_probe(lm, text, &d, norms));
+    EL_REQUIRE(lm->desc.dtype != ELMAN_INT8,
+               "the model is of ELMAN_INT8 (weights of a byte have no "
+               "gradient)");
+    elman_lm *copy = NULL;
+    elman_lm_desc trains = lm->desc;
+    trains.inference_only = 0;
+    EL_COMPUTE({
+        if (lm->desc.inference_only)
+            s = el_lm_copy_as(lm, &trains, &copy);
+        if (!s)
+            s = el_lm_probe(copy ? copy : lm, text, &d, norms);
+        el_lm_free(copy);
+    });
     return s;
 }
 

@@ -29,35 +29,15 @@ static elman_memory network_memory(const elman_network *n)
                           .passes = 1};
 }
 
-elman_status elman_lm_memory(const elman_lm *lm, const elman_tape_desc *desc,
-                             const elman_optimizer_desc *optimizer,
-                             elman_memory *out)
+/* Of a model that trains. */
+static elman_status training_memory(const elman_lm *lm,
+                                    const el_tape_size *size,
+                                    const elman_optimizer_desc *optimizer,
+                                    elman_memory *out)
 {
-    EL_REQUIRE(lm && out, "lm or out is NULL");
     elman_memory m = network_memory(&lm->net);
-    if (!desc) {
-        m.tape = el_lm_state_bytes(lm, 1);
-        return el_give_memory(out, &m);
-    }
-    el_tape_size size = {.inference = true};
     el_tape_cost cost;
-    elman_optimizer_desc o = ELMAN_OPTIMIZER_DESC;
-    elman_status s = ELMAN_OK;
-    if (!desc->inference_only)
-        s = el_take_tape_size(&size, desc);
-    if (!s && optimizer)
-        s = el_take_desc(&o, sizeof o, optimizer, "elman_optimizer_desc");
-    if (!s && optimizer)
-        s = el_check_optimizer(&o);
-    if (s)
-        return s;
-    if (size.inference) {
-        m.tape = el_lm_eval_bytes(lm);
-        return el_give_memory(out, &m);
-    }
-    EL_REQUIRE(lm->desc.dtype != ELMAN_INT8,
-               "the model is of ELMAN_INT8 (weights of a byte do not train)");
-    s = el_lm_tape_costs(lm, &size, &cost);
+    const elman_status s = el_lm_tape_costs(lm, size, &cost);
     if (s == ELMAN_ENOMEM)
         cost = (el_tape_cost){.bytes = -1};
     else if (s)
@@ -66,19 +46,53 @@ elman_status elman_lm_memory(const elman_lm *lm, const elman_tape_desc *desc,
     m.tape = cost.bytes;
     m.outside = cost.outside;
     m.passes = cost.passes;
-    m.tokens = el_shards_tokens_bytes(size.steps, size.batch);
-    const int64_t state = el_lm_state_bytes(lm, size.batch);
+    m.tokens = el_shards_tokens_bytes(size->steps, size->batch);
+    const int64_t state = el_lm_state_bytes(lm, size->batch);
     if (m.tape >= 0)
         m.tape = state < 0 ? -1 : m.tape + state;
     const elman_lm_state carried = {
         .lm = lm,
-        .batch = size.batch,
-        .state = {.stack = &lm->net.stack, .batch = size.batch}};
+        .batch = size->batch,
+        .state = {.stack = &lm->net.stack, .batch = size->batch}};
     m.kept = (int64_t)(el_carried_bytes(&carried) + EL_BLOCK_EXTRA);
     if (optimizer)
         m.optimizer =
-            el_optimizer_bytes(lm->net.context, &o, lm->net.views.total);
+            el_optimizer_bytes(lm->net.context, optimizer, lm->net.views.total);
     return el_give_memory(out, &m);
+}
+
+elman_status elman_lm_memory(const elman_lm *lm, const elman_tape_desc *desc,
+                             const elman_optimizer_desc *optimizer,
+                             elman_memory *out)
+{
+    EL_REQUIRE(lm && out, "lm or out is NULL");
+    el_tape_size size = {.inference = true};
+    elman_optimizer_desc o = ELMAN_OPTIMIZER_DESC;
+    elman_status s = ELMAN_OK;
+    if (desc && !desc->inference_only)
+        s = el_take_tape_size(&size, desc);
+    if (!s && desc && optimizer)
+        s = el_take_desc(&o, sizeof o, optimizer, "elman_optimizer_desc");
+    if (!s && desc && optimizer)
+        s = el_check_optimizer(&o);
+    if (s)
+        return s;
+    if (size.inference) {
+        elman_memory m = network_memory(&lm->net);
+        m.tape = desc ? el_lm_eval_bytes(lm) : el_lm_state_bytes(lm, 1);
+        return el_give_memory(out, &m);
+    }
+    EL_REQUIRE(lm->desc.dtype != ELMAN_INT8,
+               "the model is of ELMAN_INT8 (weights of a byte do not train)");
+    elman_lm shape;
+    if (!lm->desc.inference_only)
+        return training_memory(lm, &size, optimizer ? &o : NULL, out);
+    s = el_lm_shape(lm, &shape);
+    if (s)
+        return s;
+    s = training_memory(&shape, &size, optimizer ? &o : NULL, out);
+    el_lm_shape_free(&shape);
+    return s;
 }
 
 elman_status elman_network_memory(const elman_network *network, int64_t steps,

@@ -81,7 +81,7 @@ elman_status elman_network_load(elman_context *context, const char *path,
     *out = NULL;
     EL_REQUIRE(context && path, "context or path is NULL");
     elman_tensors *file;
-    elman_status s = el_tensors_read(context, path, &file);
+    elman_status s = el_tensors_open(context, path, &file);
     if (s)
         return s;
     EL_COMPUTE(s = el_network_from_tensors(context, file, path, out));
@@ -92,7 +92,9 @@ elman_status elman_network_load(elman_context *context, const char *path,
 elman_status elman_network_save(const elman_network *network, const char *path)
 {
     EL_REQUIRE(network && path, "network or path is NULL");
-    return el_network_write(network, path);
+    elman_status s;
+    EL_COMPUTE(s = el_network_write(network, path));
+    return s;
 }
 
 elman_status elman_network_convert(const elman_network *network,
@@ -149,12 +151,18 @@ elman_status elman_network_find(const elman_network *network, const char *name,
 
 const void *elman_network_weights(const elman_network *network)
 {
-    return network ? network->weights : NULL;
+    const void *weights = NULL;
+    if (network)
+        EL_COMPUTE(weights = el_network_read(network));
+    return weights;
 }
 
 void *elman_network_weights_begin(elman_network *network)
 {
-    return network ? network->weights : NULL;
+    void *weights = NULL;
+    if (network)
+        EL_COMPUTE(weights = el_network_open(network));
+    return weights;
 }
 
 void elman_network_weights_end(elman_network *network)

@@ -49,18 +49,19 @@ elman_status el_check_rnn_desc(elman_rnn_desc *d)
     return ELMAN_OK;
 }
 
-/* Packed panels of bfloat16 and of bytes are not what they were made of. */
+/* Packed panels of bfloat16 are not what they were made of. */
 static bool lies_once(const elman_rnn_desc *d)
 {
-    return d->inference_only &&
-           (d->dtype == ELMAN_F32 || d->dtype == ELMAN_F64);
+    return d->inference_only && d->dtype != ELMAN_BF16;
 }
 
 static elman_status create_weights(elman_rnn *rnn)
 {
     const int64_t total = rnn->views.total;
     if (lies_once(&rnn->desc))
-        return el_compact_create(&rnn->stack, total, &rnn->compact);
+        return el_compact_create(
+            &(el_compact_parts){.stack = &rnn->stack, .total = total},
+            &rnn->compact);
     rnn->weights = el_alloc_array(rnn->context, total, rnn->stack.k->size);
     return rnn->weights ? ELMAN_OK : ELMAN_ENOMEM;
 }
@@ -118,10 +119,12 @@ void elman_rnn_destroy(elman_rnn **rnn)
     if (!rnn || !*rnn)
         return;
     const elman_context *const c = (*rnn)->context;
-    el_compact_free(&(*rnn)->compact);
+    if ((*rnn)->compact.context)
+        el_compact_free(&(*rnn)->compact);
+    else
+        el_free(c, (*rnn)->weights);
     el_stack_free(&(*rnn)->stack);
     el_views_free(c, &(*rnn)->views);
-    el_free(c, (*rnn)->weights);
     el_free(c, *rnn);
     *rnn = NULL;
 }
@@ -151,15 +154,16 @@ elman_status elman_rnn_find(const elman_rnn *rnn, const char *name,
 
 const void *elman_rnn_weights(const elman_rnn *rnn)
 {
-    if (rnn && rnn->compact.stack)
-        return el_compact_read(&rnn->compact);
-    return rnn ? rnn->weights : NULL;
+    const void *weights = rnn ? rnn->weights : NULL;
+    if (rnn && rnn->compact.context)
+        EL_COMPUTE(weights = el_compact_read(&rnn->compact));
+    return weights;
 }
 
 void *elman_rnn_weights_begin(elman_rnn *rnn)
 {
-    if (rnn && rnn->compact.stack)
-        return el_compact_open(&rnn->compact);
+    if (rnn && rnn->compact.context)
+        EL_COMPUTE(rnn->weights = el_compact_open(&rnn->compact));
     return rnn ? rnn->weights : NULL;
 }
 
@@ -167,12 +171,14 @@ void elman_rnn_weights_end(elman_rnn *rnn)
 {
     if (!rnn)
         return;
-    if (rnn->desc.dtype == ELMAN_INT8)
+    if (rnn->desc.dtype == ELMAN_INT8 && rnn->weights)
         el_views_round(&rnn->views, rnn->weights);
-    if (rnn->compact.stack)
+    if (rnn->compact.context) {
         EL_COMPUTE(el_compact_close(&rnn->compact));
-    else
+        rnn->weights = NULL;
+    } else {
         EL_COMPUTE(el_stack_pack(&rnn->stack, rnn->weights));
+    }
 }
 
 void elman_rnn_init(elman_rnn *rnn, uint64_t seed)
@@ -180,6 +186,8 @@ void elman_rnn_init(elman_rnn *rnn, uint64_t seed)
     if (!rnn)
         return;
     void *const weights = elman_rnn_weights_begin(rnn);
+    if (!weights)
+        return;
     EL_COMPUTE(el_fill_uniform(rnn->stack.k, weights, rnn->views.total, 1,
                                rnn->desc.hidden, seed,
                                EL_STREAM(EL_RANDOM_WEIGHTS, 0)));
@@ -290,7 +298,7 @@ elman_status elman_rnn_memory(const elman_rnn *rnn, const elman_tape_desc *desc,
     const elman_status s = desc ? tape_costs(rnn, desc, &cost) : ELMAN_OK;
     if (s)
         return s;
-    const int64_t weights = rnn->compact.stack
+    const int64_t weights = rnn->compact.context
                                 ? el_compact_bytes(&rnn->compact)
                                 : (int64_t)el_block_bytes(rnn->weights);
     elman_memory m = {.weights = weights,

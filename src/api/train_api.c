@@ -55,10 +55,8 @@ static elman_status take(elman_train_desc *d, const elman_train_desc *desc)
     elman_status s = el_take_desc(d, sizeof *d, desc, "elman_train_desc");
     if (!s)
         s = el_check_lm_desc(&d->model);
-    if (!s && d->model.dtype == ELMAN_INT8)
-        s = el_fail(ELMAN_EINVAL,
-                    "dtype of the model is ELMAN_INT8 (weights of a byte do "
-                    "not train)");
+    if (!s)
+        s = el_check_trains(&d->model);
     if (!s) {
         d->optimizer.dtype = d->model.dtype;
         s = el_check_optimizer(&d->optimizer);

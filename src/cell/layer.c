@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* layer.c - what a layer is made of, and the packed copies of its weights. */
 #include "cells.h"
+#include "../base/plan.h"
 
 #include <string.h>
 
@@ -140,39 +141,40 @@ el_layer el_layer_with(const el_layer *layer, const el_recurrent *r)
     return with;
 }
 
-elman_status el_layer_create(el_layer *layer)
+/* Of what is lent others make the plan. */
+static void plan_packed(el_plan *p, el_layer *layer)
 {
-    const elman_context *const c = layer->context;
     const el_kernels *const k = layer->k;
     const int64_t I = layer->input, H = layer->hidden, P = layer->out;
     const int64_t G = layer->ops->gates, row = G * layer->padded;
-    const bool dense = layer->slots == 0;
-    bool fine = true;
-#define MAKE(field, wanted, count, size)                                       \
-    if (wanted)                                                                \
-    fine = (layer->field = el_alloc_array(c, (count), (size))) && fine
-#define PACK(field, wanted, n, depth)                                          \
-    MAKE(field, wanted, el_packed_bytes(k, (n), (depth)), 1)
-    MAKE(bias, layer->b_ih >= 0, row, k->size);
-    MAKE(bias_n, layer->b_hh >= 0 && layer->ops == &el_gru_ops, H, k->size);
-    MAKE(in, !dense, row * I, k->size);
-    PACK(in, dense && !layer->lent, row, I);
-    PACK(back_in, layer->trainable && dense, I, G * H);
-    PACK(hr, layer->proj > 0 && !layer->lent, P, H);
-    PACK(back_hr, layer->trainable && layer->proj > 0, H, P);
-#undef PACK
-#undef MAKE
-    if (!fine)
-        return ELMAN_ENOMEM;
-    if (layer->lent)
-        return ELMAN_OK;
-    el_recurrent r;
-    const elman_status s = el_recurrent_create(layer, &r);
-    if (s)
-        return s;
-    layer->rec = r.rec;
-    layer->back_rec = r.back_rec;
-    return ELMAN_OK;
+    const bool dense = layer->slots == 0, trains = layer->trainable;
+    const bool own = !layer->lent, proj = layer->proj > 0;
+    const struct {
+        void **at;
+        bool wanted;
+        int64_t bytes;
+    } all[] = {
+        {&layer->bias, layer->b_ih >= 0, row * (int64_t)k->size},
+        {&layer->bias_n, layer->b_hh >= 0 && layer->ops == &el_gru_ops,
+         H * (int64_t)k->size},
+        {&layer->in, own && !dense, row * I * (int64_t)k->size},
+        {&layer->in, own && dense, el_packed_bytes(k, row, I)},
+        {&layer->back_in, trains && dense, el_packed_bytes(k, I, G * H)},
+        {&layer->hr, own && proj, el_packed_bytes(k, P, H)},
+        {&layer->back_hr, trains && proj, el_packed_bytes(k, H, P)},
+        {&layer->rec, own && layer->recurrent, rec_bytes(layer)},
+        {&layer->back_rec, trains && layer->recurrent, back_rec_bytes(layer)},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
+        if (all[i].wanted)
+            el_want(p, all[i].at, all[i].bytes, 1, 1);
+}
+
+elman_status el_layer_create(el_layer *layer)
+{
+    el_plan p = {.context = layer->context, .allocate = true};
+    plan_packed(&p, layer);
+    return p.failed ? ELMAN_ENOMEM : ELMAN_OK;
 }
 
 static void forget_lent(el_layer *layer)
@@ -195,34 +197,28 @@ void el_layer_free(el_layer *layer)
 
 int64_t el_layer_bytes(const el_layer *layer)
 {
-    el_layer own = *layer;
-    forget_lent(&own);
-    const void *const all[] = {own.bias,     own.bias_n, own.in,
-                               own.rec,      own.hr,     own.back_in,
-                               own.back_rec, own.back_hr};
-    size_t bytes = 0;
-    for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
-        bytes += el_block_bytes(all[i]);
-    return (int64_t)bytes;
+    el_plan p = {.context = layer->context};
+    el_layer same = *layer;
+    plan_packed(&p, &same);
+    return p.failed ? -1 : p.bytes;
 }
 
 /* Both biases of a gate come together before the products, but for the GRU's
  * b_hn, which the reset gate multiplies. */
-static void pack_bias(el_layer *layer, const void *weights)
+void el_layer_pack_bias(el_layer *layer, const void *b_ih, const void *b_hh)
 {
     const el_kernels *const k = layer->k;
     const int64_t H = layer->hidden;
     const size_t bytes = (size_t)H * k->size;
-    for (int64_t g = 0; g < layer->ops->gates; ++g) {
+    for (int64_t g = 0; layer->bias && g < layer->ops->gates; ++g) {
         void *const to = el_at(k, layer->bias, g * layer->padded);
-        memcpy(to, el_at(k, weights, layer->b_ih + g * H), bytes);
+        memcpy(to, el_at(k, b_ih, g * H), bytes);
         if (layer->b_hh < 0)
             continue;
-        const void *const b_hh = el_at(k, weights, layer->b_hh + g * H);
         if (layer->bias_n && g == 2)
-            memcpy(layer->bias_n, b_hh, bytes);
+            memcpy(layer->bias_n, el_at(k, b_hh, g * H), bytes);
         else
-            k->add(to, b_hh, H);
+            k->add(to, el_at(k, b_hh, g * H), H);
     }
 }
 
@@ -233,9 +229,9 @@ void el_layer_pack(el_layer *layer, const void *weights)
     const int64_t G = layer->ops->gates;
     const void *const w_ih = el_at(k, weights, layer->w_ih);
     if (layer->bias)
-        pack_bias(layer, weights);
-    if (layer->lent)
-        return;
+        el_layer_pack_bias(layer, el_at(k, weights, layer->b_ih),
+                           layer->b_hh >= 0 ? el_at(k, weights, layer->b_hh)
+                                            : NULL);
     if (layer->slots == 0)
         pack_gates(layer, layer->in, w_ih, I);
     for (int64_t g = 0; layer->slots > 0 && g < G; ++g)

@@ -38,7 +38,7 @@ typedef struct el_layer {
     bool reverse;
     bool trainable; /* keeps the packed copies of back-propagation */
     bool lent;      /* in, rec and hr lie in somebody else's block, who packs
-                     * them; dense, and not trainable */
+                     * them; not trainable */
 
     /* Where the parameters begin in the flat block; -1: there is none. */
     int64_t w_ih, w_hh, b_ih, b_hh, w_hr;
@@ -47,7 +47,7 @@ typedef struct el_layer {
     void *bias;     /* b_ih + b_hh [G]; NULL without biases */
     void *bias_n;   /* GRU with the reset after the product: b_hn, apart */
     void *in;       /* packed for products with W_ih'; W_ih' itself [I,G] where
-                     * x is one-hot */
+                     * x is one-hot, or, lent, panels of floats or doubles */
     void *rec;      /* for products with W_hh' */
     void *hr;       /* with W_hr' */
     void *back_in;  /* with W_ih */
@@ -68,9 +68,11 @@ int64_t el_layer_da_row(const el_layer *layer);
 /* Allocates what is computed with; offsets are set. */
 elman_status el_layer_create(el_layer *layer);
 void el_layer_free(el_layer *layer);
-/* What all of that takes. */
+/* What all of that takes, or would take. */
 int64_t el_layer_bytes(const el_layer *layer);
 void el_layer_pack(el_layer *layer, const void *weights);
+/* Of that, what is made of the biases [G*H], both or none. */
+void el_layer_pack_bias(el_layer *layer, const void *b_ih, const void *b_hh);
 
 /* The packed copies of W_hh, alone: those of other weights (weight drop). */
 typedef struct el_recurrent {

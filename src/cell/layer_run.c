@@ -73,10 +73,17 @@ static void project(const el_layer *layer, el_run run, const el_input *input,
         return;
     }
     const int64_t vocab = I / layer->slots;
-    for (int64_t s = 0; s < layer->slots; ++s)
-        el_lookup(k, g.m, n, s == 0 ? layer->bias : a,
-                  el_at(k, layer->in, s * vocab * n),
-                  input->ids + s * input->ids_stride, a, lda);
+    for (int64_t s = 0; s < layer->slots; ++s) {
+        const int32_t *const ids = input->ids + s * input->ids_stride;
+        const void *const init = s == 0 ? layer->bias : a;
+        if (layer->lent)
+            el_lookup_panels(k, g.m, n, init,
+                             el_at(k, layer->in, s * vocab * EL_PANEL), I, ids,
+                             a, lda);
+        else
+            el_lookup(k, g.m, n, init, el_at(k, layer->in, s * vocab * n), ids,
+                      a, lda);
+    }
     if (epilogue != EL_PLAIN) {
         g.k = 0;
         g.init = a;

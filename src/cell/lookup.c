@@ -3,18 +3,38 @@
 
 #include <string.h>
 
+static void begin_row(const el_kernels *k, const void *init, const void *y,
+                      void *row, int64_t n)
+{
+    const size_t bytes = (size_t)n * k->size;
+    if (init && init != y)
+        memcpy(row, init, bytes);
+    else if (!init)
+        memset(row, 0, bytes);
+}
+
 void el_lookup(const el_kernels *k, int64_t rows, int64_t n, const void *init,
                const void *table, const int32_t *ids, void *y, int64_t ldy)
 {
-    const size_t bytes = (size_t)n * k->size;
     for (int64_t i = 0; i < rows; ++i) {
         void *const row = el_at(k, y, i * ldy);
-        if (init && init != y)
-            memcpy(row, init, bytes);
-        else if (!init)
-            memset(row, 0, bytes);
+        begin_row(k, init, y, row, n);
         if (ids[i] >= 0)
             k->add_rows(row, table, n, &ids[i], 1, n);
+    }
+}
+
+void el_lookup_panels(const el_kernels *k, int64_t rows, int64_t n,
+                      const void *init, const void *table, int64_t depth,
+                      const int32_t *ids, void *y, int64_t ldy)
+{
+    for (int64_t i = 0; i < rows; ++i) {
+        void *const row = el_at(k, y, i * ldy);
+        begin_row(k, init, y, row, n);
+        for (int64_t j = 0; ids[i] >= 0 && j < n; j += EL_PANEL)
+            k->add(el_at(k, row, j),
+                   el_at(k, table, j * depth + ids[i] * EL_PANEL),
+                   n - j < EL_PANEL ? n - j : EL_PANEL);
     }
 }
 

@@ -11,6 +11,12 @@
 void el_lookup(const el_kernels *k, int64_t rows, int64_t n, const void *init,
                const void *table, const int32_t *ids, void *y, int64_t ldy);
 
+/* The same of a table whose columns lie in panels of 32, one behind the other,
+ * `depth` rows each. */
+void el_lookup_panels(const el_kernels *k, int64_t rows, int64_t n,
+                      const void *init, const void *table, int64_t depth,
+                      const int32_t *ids, void *y, int64_t ldy);
+
 /* Room that el_lookup_gradient needs, in bytes. */
 size_t el_lookup_scratch(const el_kernels *k, el_run run, int64_t vocab,
                          int64_t n);

@@ -8,13 +8,17 @@
 
 /* ---- Copies ---------------------------------------------------------------*/
 
-static void take_weights(const elman_network *from, elman_c_weights to,
-                         elman_network *copy)
+static elman_status take_weights(const elman_network *from, elman_c_weights to,
+                                 elman_network *copy)
 {
-    memcpy(copy->weights, from->weights,
-           (size_t)from->views.total * from->k->size);
+    const elman_status status = el_network_copy_weights(copy, from);
+    if (status)
+        return status;
+    if (!el_network_open(copy))
+        return ELMAN_ENOMEM;
     el_c_round(&copy->views, to, copy->weights);
     el_network_pack(copy);
+    return ELMAN_OK;
 }
 
 static elman_status check_dtype(const elman_network *n)
@@ -34,8 +38,10 @@ elman_status el_c_rounded_network(const elman_network *network,
     elman_status status = check_dtype(network);
     if (!status)
         status = el_network_create(network->context, &network->desc, out);
-    if (!status)
-        take_weights(network, to, *out);
+    if (!status && (status = take_weights(network, to, *out)) != ELMAN_OK) {
+        el_network_free(*out);
+        *out = NULL;
+    }
     return status;
 }
 
@@ -45,8 +51,11 @@ elman_status el_c_rounded_lm(const elman_lm *lm, elman_c_weights to,
     elman_status status = check_dtype(&lm->net);
     if (!status)
         status = el_lm_create(lm->net.context, &lm->desc, lm->vocab, out);
-    if (!status)
-        take_weights(&lm->net, to, &(*out)->net);
+    if (!status &&
+        (status = take_weights(&lm->net, to, &(*out)->net)) != ELMAN_OK) {
+        el_lm_free(*out);
+        *out = NULL;
+    }
     return status;
 }
 
@@ -306,7 +315,7 @@ static void put_header_top(el_c_source *s)
 
 /* ---- All of it ------------------------------------------------------------*/
 
-static elman_status check_model(const elman_network *n)
+static elman_status check_model(const elman_network *n, const float *flat)
 {
     if (n->stack.desc.directions > 1)
         return el_fail(
@@ -319,7 +328,7 @@ static elman_status check_model(const elman_network *n)
     const elman_status status = check_dtype(n);
     for (int v = 0; !status && v < n->views.count; ++v) {
         const elman_view *const view = &n->views.list[v];
-        const float *const w = (const float *)n->weights + view->offset;
+        const float *const w = flat + view->offset;
         for (int64_t i = 0; i < view->count; ++i)
             if (!isfinite(w[i]))
                 return el_fail(ELMAN_EUNSUPPORTED,
@@ -387,8 +396,14 @@ static elman_status take_model(el_c_source *s, const elman_lm *lm,
         network = *copy;
     }
     s->lm = lm;
+    if (status)
+        return status;
     s->net = lm ? &lm->net : network;
-    return status;
+    if (s->weights == ELMAN_C_F32)
+        return ELMAN_OK;
+    el_free(s->context, s->own);
+    s->flat = el_network_flat(s->net, &s->own);
+    return s->flat ? ELMAN_OK : ELMAN_ENOMEM;
 }
 
 elman_status el_c_write(const elman_lm *lm, const elman_network *network,
@@ -407,8 +422,10 @@ elman_status el_c_write(const elman_lm *lm, const elman_network *network,
     elman_network *copy = NULL;
     s.list.out = &s.data;
     elman_status status = take_names(&s, desc->name, path);
+    if (!status && !(s.flat = el_network_flat(net, &s.own)))
+        status = ELMAN_ENOMEM;
     if (!status)
-        status = check_model(net);
+        status = check_model(net, s.flat);
     if (!status)
         status = take_model(&s, lm, network, &lm_copy, &copy);
     if (!status)
@@ -421,6 +438,7 @@ elman_status el_c_write(const elman_lm *lm, const elman_network *network,
     el_buffer_free(&s.top);
     el_buffer_free(&s.data);
     el_buffer_free(&s.code);
+    el_free(c, s.own);
     el_free(c, s.file);
     el_free(c, s.name);
     el_free(c, s.upper);

@@ -55,7 +55,9 @@ enum { EL_C_PANEL = 8, EL_C_TEST_STEPS = 12, EL_C_TEST_SHOWN = 8 };
 /* What is being written. */
 typedef struct el_c_source {
     const elman_context *context;
-    const elman_network *net; /* with rounded weights */
+    const elman_network *net; /* with rounded weights, and */
+    const float *flat;        /* the flat block of them, and of it what is */
+    void *own;                /* to be freed */
     const elman_lm *lm;       /* NULL: a network alone */
     elman_c_weights weights;
     const char *remark;    /* NULL: none */

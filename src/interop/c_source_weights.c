@@ -98,7 +98,7 @@ static bool is_gru(const el_c_source *s)
  * the product. */
 static void put_biases(el_c_source *s, const el_layer *layer, int n)
 {
-    const float *const w = s->net->weights;
+    const float *const w = s->flat;
     const int64_t H = layer->hidden, G = el_layer_gates(layer);
     const bool apart = is_gru(s) && !layer->reset_before;
     char name[32];
@@ -117,7 +117,7 @@ static void put_biases(el_c_source *s, const el_layer *layer, int n)
 /* A one-hot input picks columns, block by block of tokens. */
 static elman_status put_columns(el_c_source *s, const el_layer *layer)
 {
-    const float *const w = (const float *)s->net->weights + layer->w_ih;
+    const float *const w = s->flat + layer->w_ih;
     return put_matrix(s, &(matrix){"w_ih_0", w,
                                    el_layer_gates(layer) * layer->hidden,
                                    layer->input, BY_COLUMNS});
@@ -125,7 +125,7 @@ static elman_status put_columns(el_c_source *s, const el_layer *layer)
 
 static elman_status put_layer(el_c_source *s, const el_layer *layer, int n)
 {
-    const float *const w = s->net->weights;
+    const float *const w = s->flat;
     const int64_t H = layer->hidden, P = layer->out;
     const int64_t rows = el_layer_gates(layer) * H;
     /* Those of the GRU's n are apart. */
@@ -158,7 +158,7 @@ static elman_status put_layer(el_c_source *s, const el_layer *layer, int n)
 static elman_status put_decoder(el_c_source *s)
 {
     const elman_network *const net = s->net;
-    const float *const w = net->weights;
+    const float *const w = s->flat;
     const el_decoder *const d = &net->decoder;
     elman_status status = ELMAN_OK;
     if (!d->context)
@@ -186,10 +186,8 @@ elman_status el_c_weights(el_c_source *s)
                      "----------*/\n\ntypedef %s weight;\n\n",
                      type_of(s));
     if (net->embed > 0)
-        status = put_matrix(
-            s,
-            &(matrix){"embedding", (const float *)net->weights + net->embedding,
-                      vocabulary(s), net->embed, BY_ROWS});
+        status = put_matrix(s, &(matrix){"embedding", s->flat + net->embedding,
+                                         vocabulary(s), net->embed, BY_ROWS});
     for (int n = 0; !status && n < net->stack.count; ++n)
         status = put_layer(s, &net->stack.layers[n], n);
     if (!status)

@@ -104,6 +104,10 @@ static elman_status make_network(const el_onnx_chain *c, elman_network **out)
     const elman_status s = el_network_create(c->walk->context, &c->desc, &n);
     if (s)
         return s;
+    if (!el_network_open(n)) {
+        el_network_free(n);
+        return ELMAN_ENOMEM;
+    }
     copy_weights(c, n);
     el_network_pack(n);
     *out = n;

@@ -19,6 +19,7 @@ const char *const el_onnx_normalizations[] = {"none", "letters", NULL};
 typedef struct writer {
     el_onnx_builder b;
     const elman_network *net;
+    const void *weights; /* its flat block */
     const el_stack_desc *stack;
     int64_t tokens; /* V of one-hot input; 0: it is none */
     bool lengths;
@@ -48,7 +49,7 @@ static bool find(const writer *w, const char *name, elman_view *view)
 
 static const void *numbers_of(const writer *w, const elman_view *view)
 {
-    return el_at(w->net->k, w->net->weights, view->offset);
+    return el_at(w->net->k, w->weights, view->offset);
 }
 
 /* A tensor as it lies in the flat block. */
@@ -494,6 +495,10 @@ elman_status el_onnx_make_file(const elman_lm *lm, const elman_network *network,
     elman_status s = check_network(w);
     if (s)
         return s;
+    void *own;
+    made.weights = el_network_flat(network, &own);
+    if (!made.weights)
+        return ELMAN_ENOMEM;
     w->graph = el_onnx_graph(&w->b, "elman");
     ElOnnx__ModelProto *const model = el_onnx_model(&w->b, w->graph, IR, OPSET);
     add_inputs(w);
@@ -503,5 +508,6 @@ elman_status el_onnx_make_file(const elman_lm *lm, const elman_network *network,
     s = w->b.failed ? el_no_memory() : el_onnx_pack(context, model, path);
     el_buffer_free(&vocab);
     el_onnx_builder_free(&w->b);
+    el_free(context, own);
     return s;
 }

@@ -31,6 +31,11 @@ elman_status el_lm_take_history(elman_lm *lm, const char *json)
     return s ? s : el_lm_set_history(lm, json);
 }
 
+bool el_lm_infers(const elman_lm_desc *desc)
+{
+    return desc->inference_only || desc->dtype == ELMAN_INT8;
+}
+
 static elman_status build(elman_lm *lm, const elman_vocab *vocab)
 {
     const elman_context *const c = lm->net.context;
@@ -57,7 +62,7 @@ static elman_status build(elman_lm *lm, const elman_vocab *vocab)
                   .directions = 1,
                   .slots = d->embed > 0 ? 0 : lm->tokens,
                   .bias = true,
-                  .trainable = d->dtype != ELMAN_INT8,
+                  .trainable = !el_lm_infers(d),
                   .reset_before = d->reset_before,
                   .dropout = d->dropout,
                   .locked = d->locked,
@@ -65,7 +70,8 @@ static elman_status build(elman_lm *lm, const elman_vocab *vocab)
                   .prefix = recurrent ? "rnn." : "hidden."},
         .outputs = lm->classes,
         .tie = d->tie,
-        .decoder_bias = true};
+        .decoder_bias = true,
+        .once = el_lm_infers(d)};
     if (__builtin_mul_overflow(width, lm->tokens, &parts.stack.input))
         return el_fail(ELMAN_EINVAL, "the last %lld tokens are too many",
                        (long long)lm->tokens);
@@ -106,16 +112,51 @@ elman_status el_lm_copy(const elman_lm *lm, elman_dtype dtype, elman_lm **out)
 {
     elman_lm_desc desc = lm->desc;
     desc.dtype = dtype;
-    elman_status s = el_lm_create(lm->net.context, &desc, lm->vocab, out);
+    return el_lm_copy_as(lm, &desc, out);
+}
+
+elman_status el_lm_copy_as(const elman_lm *lm, const elman_lm_desc *desc,
+                           elman_lm **out)
+{
+    *out = NULL;
+    elman_status s = el_lm_create(lm->net.context, desc, lm->vocab, out);
     if (!s)
         s = el_lm_set_history(*out, lm->history);
-    if (!s) {
-        el_network_copy_weights(&(*out)->net, &lm->net);
-    } else {
+    if (!s)
+        s = el_network_copy_weights(&(*out)->net, &lm->net);
+    if (s) {
         el_lm_free(*out);
         *out = NULL;
     }
     return s;
+}
+
+elman_status el_lm_shape(const elman_lm *lm, elman_lm *out)
+{
+    const el_stack *const stack = &lm->net.stack;
+    el_layer *const layers =
+        el_alloc_array(lm->net.context, stack->count, sizeof *layers);
+    if (!layers)
+        return ELMAN_ENOMEM;
+    for (int n = 0; n < stack->count; ++n) {
+        layers[n] = stack->layers[n];
+        layers[n].trainable = true;
+        layers[n].lent = false;
+    }
+    *out = *lm;
+    out->desc.inference_only = 0;
+    out->net.compact = (el_compact){0};
+    out->net.weights = NULL;
+    out->net.decoder.lent = false;
+    out->net.stack.layers = layers;
+    out->net.stack.desc.trainable = true;
+    out->net.stack.desc.lent = false;
+    return ELMAN_OK;
+}
+
+void el_lm_shape_free(elman_lm *shape)
+{
+    el_free(shape->net.context, shape->net.stack.layers);
 }
 
 void el_lm_pack(elman_lm *lm)
@@ -126,6 +167,8 @@ void el_lm_pack(elman_lm *lm)
 void el_lm_init(elman_lm *lm, uint64_t seed)
 {
     const elman_lm_desc *const d = &lm->desc;
+    if (!el_network_open(&lm->net))
+        return;
     for (int i = 0; i < lm->net.views.count; ++i) {
         const elman_view *const view = &lm->net.views.list[i];
         void *const block = el_at(lm->net.k, lm->net.weights, view->offset);

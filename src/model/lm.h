@@ -25,8 +25,17 @@ elman_status el_lm_create(const elman_context *context,
                           const elman_lm_desc *desc, const elman_vocab *vocab,
                           elman_lm **out);
 void el_lm_free(elman_lm *lm);
+/* Whether its weights lie once, for inference alone. */
+bool el_lm_infers(const elman_lm_desc *desc);
 /* A copy that computes in dtype. */
 elman_status el_lm_copy(const elman_lm *lm, elman_dtype dtype, elman_lm **out);
+/* As a model of the same shape that is used otherwise. */
+elman_status el_lm_copy_as(const elman_lm *lm, const elman_lm_desc *desc,
+                           elman_lm **out);
+/* The shape of a model that trains, where this one does not: without weights,
+ * to be asked what it would take. */
+elman_status el_lm_shape(const elman_lm *lm, elman_lm *out);
+void el_lm_shape_free(elman_lm *shape);
 /* After weights were written. */
 void el_lm_pack(elman_lm *lm);
 void el_lm_init(elman_lm *lm, uint64_t seed);

@@ -102,7 +102,7 @@ elman_status el_lm_read_meta(const elman_context *context,
 
 elman_status el_lm_from_tensors(const elman_context *context,
                                 const elman_tensors *file, const char *path,
-                                elman_lm **out)
+                                bool infers, elman_lm **out)
 {
     el_model_meta meta = {.kind = ELMAN_KIND_LM};
     elman_vocab *vocab = NULL;
@@ -115,7 +115,8 @@ elman_status el_lm_from_tensors(const elman_context *context,
         s = el_model_check_size(file, path, &meta);
     }
     if (!s) {
-        const elman_lm_desc desc = desc_of(&meta);
+        elman_lm_desc desc = desc_of(&meta);
+        desc.inference_only = infers;
         s = el_lm_create(context, &desc, vocab, &lm);
     }
     if (!s)
@@ -128,7 +129,6 @@ elman_status el_lm_from_tensors(const elman_context *context,
         el_lm_free(lm);
         return s;
     }
-    el_lm_pack(lm);
     *out = lm;
     return ELMAN_OK;
 }

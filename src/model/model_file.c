@@ -138,7 +138,6 @@ elman_status el_model_write(const el_model_writing *w, const char *path,
 {
     enum { MORE_PAIRS = 2 };
     const elman_network *const n = w->network;
-    const void *const weights = w->weights ? w->weights : n->weights;
     const char *pairs[2 * (2 + FIELDS + MORE_PAIRS)];
     char numbers[FIELDS][NUMBER_ROOM];
     int used = put_fields(w->meta, numbers, pairs);
@@ -148,15 +147,19 @@ elman_status el_model_write(const el_model_writing *w, const char *path,
     if (n->k->dtype == ELMAN_INT8)
         return write_int8(w, path, pairs, used / 2, keep);
     const int views = n->views.count, count = views + w->more_count;
+    void *own = NULL;
+    const void *const weights =
+        w->weights ? w->weights : el_network_flat(n, &own);
     elman_tensor *const list = el_alloc_array(n->context, count, sizeof *list);
-    if (!list)
-        return ELMAN_ENOMEM;
-    for (int i = 0; i < count; ++i)
+    elman_status s = weights && list ? ELMAN_OK : ELMAN_ENOMEM;
+    for (int i = 0; !s && i < count; ++i)
         list[i] = i < views ? tensor_of(n, &n->views.list[i], weights)
                             : w->more[i - views];
-    const elman_status s =
-        el_tensors_write(n->context, path, list, count, pairs, used / 2, keep);
+    if (!s)
+        s = el_tensors_write(n->context, path, list, count, pairs, used / 2,
+                             keep);
     el_free(n->context, list);
+    el_free(n->context, own);
     return s;
 }
 
@@ -422,22 +425,35 @@ static bool same_shape(const elman_tensor *t, const elman_view *v)
     return true;
 }
 
+/* A tensor of a view's shape and dtype. */
+typedef struct from_file {
+    const elman_tensors *file;
+    const elman_tensor *tensor;
+} from_file;
+
+static elman_status give_rows(void *arg, int64_t first, int64_t rows, void *to)
+{
+    const from_file *const f = arg;
+    const int64_t columns = f->tensor->rank > 1 ? f->tensor->shape[1] : 1;
+    return el_tensors_pull(f->file, f->tensor, first * columns, rows * columns,
+                           to);
+}
+
 static elman_status take_view(elman_network *n, const elman_tensors *file,
                               const char *path, const elman_view *view)
 {
     const elman_dtype dtype = el_dtype_stored(n->k->dtype);
-    const elman_tensor *t;
-    const elman_status s = el_model_find_tensor(file, path, view->name, &t);
+    from_file f = {.file = file};
+    const elman_status s =
+        el_model_find_tensor(file, path, view->name, &f.tensor);
     if (s)
         return s;
-    if (t->dtype != dtype || !same_shape(t, view))
+    if (f.tensor->dtype != dtype || !same_shape(f.tensor, view))
         return el_fail(ELMAN_EFORMAT,
                        "%s: tensor %s does not have the shape and dtype "
                        "that the metadata asks for",
                        path, view->name);
-    memcpy(el_at(n->k, n->weights, view->offset), t->data,
-           (size_t)t->count * n->k->size);
-    return ELMAN_OK;
+    return el_network_fill(n, view, give_rows, &f);
 }
 
 elman_status el_model_take_weights(elman_network *n, const elman_tensors *file,
@@ -462,7 +478,10 @@ elman_status el_model_take_weights(elman_network *n, const elman_tensors *file,
                            "%s: tensor %.100s is not part of such a model",
                            path, name);
     }
-    return ELMAN_OK;
+    const elman_status s = el_tensors_same(file);
+    if (!s)
+        el_network_settle(n);
+    return s;
 }
 
 /* ---- A network alone ------------------------------------------------------*/
@@ -535,7 +554,6 @@ elman_status el_network_from_tensors(const elman_context *context,
         el_network_free(n);
         return s;
     }
-    el_network_pack(n);
     *out = n;
     return ELMAN_OK;
 }

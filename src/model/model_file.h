@@ -33,9 +33,9 @@ elman_status el_model_read_meta(const elman_tensors *file, const char *path,
  * outputs are set. */
 elman_status el_model_check_size(const elman_tensors *file, const char *path,
                                  const el_model_meta *meta);
-/* Copies every view's tensor.  ELMAN_EFORMAT, naming it: one is missing, has
- * another shape or dtype, or belongs to no view and does not begin with
- * others (NULL: none may). */
+/* Takes every view's tensor, and packs them.  ELMAN_EFORMAT, naming it: one is
+ * missing, has another shape or dtype, or belongs to no view and does not begin
+ * with others (NULL: none may). */
 elman_status el_model_take_weights(elman_network *network,
                                    const elman_tensors *file, const char *path,
                                    const char *others);

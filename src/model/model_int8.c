@@ -16,12 +16,13 @@ static void scale_name(const elman_view *view, char name[NAME_ROOM])
 
 /* ---- Out ------------------------------------------------------------------*/
 
+/* row: room for one. */
 static elman_status make_rows(const elman_network *n, const elman_view *view,
-                              float *scales, int8_t *integers)
+                              float *row, float *scales, int8_t *integers)
 {
     const int64_t columns = view->shape[1];
-    const float *row = (const float *)n->weights + view->offset;
     for (int64_t r = 0; r < view->shape[0]; ++r) {
+        el_network_rows(n, view, r, 1, row);
         scales[r] = el_int8_scale(row, columns);
         if (scales[r] != scales[r])
             return el_fail(ELMAN_EINVAL,
@@ -30,26 +31,31 @@ static elman_status make_rows(const elman_network *n, const elman_view *view,
                            (long long)r, view->name);
         for (int64_t i = 0; i < columns; ++i)
             integers[i] = (int8_t)el_int8(row[i], scales[r]);
-        row += columns;
         integers += columns;
     }
     return ELMAN_OK;
 }
 
-/* Counts matrices, and their rows and elements. */
-static void measure(const elman_network *n, int *matrices, int64_t *rows,
-                    int64_t *elements)
+/* What is to be made room for. */
+typedef struct room {
+    int matrices;
+    int64_t floats, integers, longest; /* of a row */
+} room;
+
+static room measure(const elman_network *n)
 {
-    *matrices = 0;
-    *rows = *elements = 0;
+    room r = {0};
     for (int i = 0; i < n->views.count; ++i) {
         const elman_view *const view = &n->views.list[i];
+        r.floats += view->shape[0];
         if (view->rank != 2)
             continue;
-        ++*matrices;
-        *rows += view->shape[0];
-        *elements += view->count;
+        ++r.matrices;
+        r.integers += view->count;
+        if (view->shape[1] > r.longest)
+            r.longest = view->shape[1];
     }
+    return r;
 }
 
 static elman_tensor tensor_of(const elman_view *view, elman_dtype dtype,
@@ -65,29 +71,30 @@ static elman_tensor tensor_of(const elman_view *view, elman_dtype dtype,
 }
 
 /* The list is filled from both ends, matrices from the middle on. */
-static elman_status fill(const elman_network *n, int first, el_int8_tensors *t)
+static elman_status fill(const elman_network *n, float *row, el_int8_tensors *t)
 {
-    float *scales = t->scales;
+    float *next = t->floats;
     int8_t *integers = t->integers;
     char *name = t->names;
-    int floats = 0, bytes = first;
+    int floats = 0, bytes = n->views.count;
     for (int i = 0; i < n->views.count; ++i) {
         const elman_view *const view = &n->views.list[i];
+        const int64_t rows = view->shape[0];
+        elman_tensor *const first = &t->list[floats++];
+        *first = tensor_of(view, ELMAN_F32, 1, next);
         if (view->rank != 2) {
-            t->list[floats++] =
-                tensor_of(view, ELMAN_F32, view->rank,
-                          (const float *)n->weights + view->offset);
+            el_network_rows(n, view, 0, rows, next);
+            next += rows;
             continue;
         }
-        const elman_status s = make_rows(n, view, scales, integers);
+        const elman_status s = make_rows(n, view, row, next, integers);
         if (s)
             return s;
         scale_name(view, name);
-        t->list[floats] = tensor_of(view, ELMAN_F32, 1, scales);
-        t->list[floats++].name = name;
+        first->name = name;
         t->list[bytes++] = tensor_of(view, ELMAN_I8, 2, integers);
         name += NAME_ROOM;
-        scales += view->shape[0];
+        next += rows;
         integers += view->count;
     }
     return ELMAN_OK;
@@ -96,16 +103,16 @@ static elman_status fill(const elman_network *n, int first, el_int8_tensors *t)
 elman_status el_int8_make(const elman_network *n, el_int8_tensors *out)
 {
     const elman_context *const c = n->context;
-    int matrices;
-    int64_t rows, elements;
-    measure(n, &matrices, &rows, &elements);
-    *out = (el_int8_tensors){.count = n->views.count + matrices};
+    const room r = measure(n);
+    float *const row = el_alloc_array(c, r.longest, sizeof *row);
+    *out = (el_int8_tensors){.count = n->views.count + r.matrices};
     elman_status s = ELMAN_ENOMEM;
-    if ((out->list = el_alloc_array(c, out->count, sizeof *out->list)) &&
-        (out->names = el_alloc_array(c, matrices, NAME_ROOM)) &&
-        (out->scales = el_alloc_array(c, rows, sizeof *out->scales)) &&
-        (out->integers = el_alloc_array(c, elements, 1)))
-        s = fill(n, n->views.count, out);
+    if (row && (out->list = el_alloc_array(c, out->count, sizeof *out->list)) &&
+        (out->names = el_alloc_array(c, r.matrices, NAME_ROOM)) &&
+        (out->floats = el_alloc_array(c, r.floats, sizeof *out->floats)) &&
+        (out->integers = el_alloc_array(c, r.integers, 1)))
+        s = fill(n, row, out);
+    el_free(c, row);
     if (s)
         el_int8_free(n, out);
     return s;
@@ -115,7 +122,7 @@ void el_int8_free(const elman_network *n, el_int8_tensors *t)
 {
     el_free(n->context, t->list);
     el_free(n->context, t->names);
-    el_free(n->context, t->scales);
+    el_free(n->context, t->floats);
     el_free(n->context, t->integers);
     *t = (el_int8_tensors){0};
 }
@@ -133,41 +140,79 @@ static elman_status take_row(float *row, const int8_t *integers, float scale,
     return same ? ELMAN_OK : ELMAN_EFORMAT;
 }
 
-elman_status el_int8_take(elman_network *n, const elman_tensors *file,
-                          const char *path, const elman_view *view)
-{
-    const int64_t rows = view->shape[0], columns = view->shape[1];
+/* A matrix in a file. */
+typedef struct pair {
+    const elman_tensors *file;
+    const char *path;
+    const elman_view *view;
     const elman_tensor *integers, *scales;
+    int8_t *rows; /* room for as many as are asked for at once, */
+    float *scale; /* and for their scales */
+} pair;
+
+static elman_status give_rows(void *arg, int64_t first, int64_t rows, void *to)
+{
+    const pair *const p = arg;
+    const int64_t columns = p->view->shape[1];
+    elman_status s = el_tensors_pull(p->file, p->scales, first, rows, p->scale);
+    if (!s)
+        s = el_tensors_pull(p->file, p->integers, first * columns,
+                            rows * columns, p->rows);
+    for (int64_t r = 0; !s && r < rows; ++r)
+        if (take_row((float *)to + r * columns, p->rows + r * columns,
+                     p->scale[r], columns))
+            s = el_fail(
+                ELMAN_EFORMAT,
+                "%s: row %lld of %s and its scale, %g, are no weights of a "
+                "byte (the largest is 127 or -127, and a scale has 16 binary "
+                "digits)",
+                p->path, (long long)(first + r), p->view->name,
+                (double)p->scale[r]);
+    return s;
+}
+
+/* Finds both of them. */
+static elman_status find_pair(pair *p)
+{
+    const elman_view *const view = p->view;
+    const int64_t rows = view->shape[0], columns = view->shape[1];
     char name[NAME_ROOM];
     scale_name(view, name);
-    elman_status s = el_model_find_tensor(file, path, view->name, &integers);
+    elman_status s =
+        el_model_find_tensor(p->file, p->path, view->name, &p->integers);
     if (!s)
-        s = el_model_find_tensor(file, path, name, &scales);
+        s = el_model_find_tensor(p->file, p->path, name, &p->scales);
     if (s)
         return s;
-    if (integers->dtype != ELMAN_I8 || integers->rank != 2 ||
-        integers->shape[0] != rows || integers->shape[1] != columns)
+    if (p->integers->dtype != ELMAN_I8 || p->integers->rank != 2 ||
+        p->integers->shape[0] != rows || p->integers->shape[1] != columns)
         return el_fail(ELMAN_EFORMAT,
                        "%s: tensor %s is not I8 of the shape that the metadata "
                        "asks for",
-                       path, view->name);
-    if (scales->dtype != ELMAN_F32 || scales->rank != 1 ||
-        scales->shape[0] != rows)
+                       p->path, view->name);
+    if (p->scales->dtype != ELMAN_F32 || p->scales->rank != 1 ||
+        p->scales->shape[0] != rows)
         return el_fail(ELMAN_EFORMAT,
                        "%s: tensor %s is not F32, one number for each row of "
                        "%s",
-                       path, name, view->name);
-    float *const w = (float *)n->weights + view->offset;
-    for (int64_t r = 0; !s && r < rows; ++r)
-        if (take_row(w + r * columns,
-                     (const int8_t *)integers->data + r * columns,
-                     ((const float *)scales->data)[r], columns))
-            s = el_fail(ELMAN_EFORMAT,
-                        "%s: row %lld of %s and its scale, %g, are no weights "
-                        "of a byte (the largest is 127 or -127, and a scale "
-                        "has 16 binary digits)",
-                        path, (long long)r, view->name,
-                        (double)((const float *)scales->data)[r]);
+                       p->path, name, view->name);
+    return ELMAN_OK;
+}
+
+elman_status el_int8_take(elman_network *n, const elman_tensors *file,
+                          const char *path, const elman_view *view)
+{
+    pair p = {.file = file, .path = path, .view = view};
+    elman_status s = find_pair(&p);
+    if (s)
+        return s;
+    const int64_t most = el_rows_at_once(view);
+    p.rows = el_alloc_array(n->context, most * view->shape[1], 1);
+    p.scale = el_alloc_array(n->context, most, sizeof *p.scale);
+    s = p.rows && p.scale ? el_network_fill(n, view, give_rows, &p)
+                          : ELMAN_ENOMEM;
+    el_free(n->context, p.rows);
+    el_free(n->context, p.scale);
     return s;
 }
 

@@ -13,8 +13,8 @@
 typedef struct el_int8_tensors {
     elman_tensor *list;
     int count;
-    char *names; /* what they are made of */
-    float *scales;
+    char *names;   /* what they are made of */
+    float *floats; /* scales, and vectors */
     int8_t *integers;
 } el_int8_tensors;
 
@@ -22,7 +22,7 @@ typedef struct el_int8_tensors {
 elman_status el_int8_make(const elman_network *network, el_int8_tensors *out);
 void el_int8_free(const elman_network *network, el_int8_tensors *tensors);
 
-/* Puts the matrix of a view together from its two tensors.  ELMAN_EFORMAT,
+/* Fills the matrix of a view from its two tensors.  ELMAN_EFORMAT,
  * naming it: one is missing or has another shape or dtype, or the numbers are
  * none that such weights are written as (el_int8_scale), so that they would not
  * be computed with as they are. */

@@ -14,8 +14,10 @@ elman_status el_network_build(elman_network *n, const el_network_parts *parts)
     if (parts->embed > 0)
         s = el_views_add(c, &n->views, "embedding.", "weight", parts->vocab,
                          parts->embed, &n->embedding);
+    el_stack_desc stack = parts->stack;
+    stack.lent = parts->once;
     if (!s)
-        s = el_stack_create(c, &parts->stack, &n->views, &n->stack);
+        s = el_stack_create(c, &stack, &n->views, &n->stack);
     if (s)
         return s;
     n->width = parts->outputs > 0 ? parts->outputs : n->stack.width;
@@ -25,10 +27,20 @@ elman_status el_network_build(elman_network *n, const el_network_parts *parts)
             &(el_decoder_desc){.hidden = n->stack.width,
                                .classes = parts->outputs,
                                .tied = parts->tie ? n->embedding : -1,
-                               .bias = parts->decoder_bias},
+                               .bias = parts->decoder_bias,
+                               .lent = parts->once},
             &n->views, &n->decoder);
     if (s)
         return s;
+    if (parts->once)
+        return el_compact_create(
+            &(el_compact_parts){.stack = &n->stack,
+                                .decoder =
+                                    parts->outputs > 0 ? &n->decoder : NULL,
+                                .vocab = parts->embed > 0 ? parts->vocab : 0,
+                                .embed = parts->embed,
+                                .total = n->views.total},
+            &n->compact);
     n->weights = el_alloc_array(c, n->views.total, n->k->size);
     return n->weights ? ELMAN_OK : ELMAN_ENOMEM;
 }
@@ -38,12 +50,17 @@ void el_network_clear(elman_network *n)
     el_views_free(n->context, &n->views);
     el_stack_free(&n->stack);
     el_decoder_free(&n->decoder);
-    el_free(n->context, n->weights);
+    if (n->compact.context)
+        el_compact_free(&n->compact);
+    else
+        el_free(n->context, n->weights);
 }
 
 int64_t el_network_weights_bytes(const elman_network *n)
 {
-    return (int64_t)el_block_bytes(n->weights);
+    return n->compact.context
+               ? el_compact_bytes(&n->compact)
+               : n->views.total * (int64_t)n->k->size + EL_BLOCK_EXTRA;
 }
 
 int64_t el_network_packed_bytes(const elman_network *n)
@@ -51,13 +68,77 @@ int64_t el_network_packed_bytes(const elman_network *n)
     return el_stack_bytes(&n->stack) + el_decoder_bytes(&n->decoder);
 }
 
+const void *el_network_read(const elman_network *n)
+{
+    return n->compact.context ? el_compact_read(&n->compact) : n->weights;
+}
+
+const void *el_network_flat(const elman_network *n, void **own)
+{
+    *own = NULL;
+    if (!n->compact.context)
+        return n->weights;
+    *own = el_alloc_array(n->context, n->views.total, n->k->size);
+    if (*own)
+        el_compact_copy(&n->compact, *own);
+    return *own;
+}
+
+void *el_network_open(elman_network *n)
+{
+    if (n->compact.context)
+        n->weights = el_compact_open(&n->compact);
+    return n->weights;
+}
+
 void el_network_pack(elman_network *n)
 {
-    if (n->k->dtype == ELMAN_INT8)
+    if (n->k->dtype == ELMAN_INT8 && n->weights)
         el_views_round(&n->views, n->weights);
+    if (n->compact.context) {
+        el_compact_close(&n->compact);
+        n->weights = NULL;
+        return;
+    }
     el_stack_pack(&n->stack, n->weights);
     if (n->decoder.context)
         el_decoder_pack(&n->decoder, n->weights);
+}
+
+elman_status el_network_fill(elman_network *n, const elman_view *view,
+                             el_rows_source *source, void *arg)
+{
+    const int64_t all = view->shape[0], most = el_rows_at_once(view);
+    const int64_t columns = view->rank > 1 ? view->shape[1] : 1;
+    if (n->compact.context)
+        return el_compact_fill(&n->compact, view, source, arg);
+    for (int64_t row = 0; row < all; row += most) {
+        const elman_status s =
+            source(arg, row, all - row < most ? all - row : most,
+                   el_at(n->k, n->weights, view->offset + row * columns));
+        if (s)
+            return s;
+    }
+    return ELMAN_OK;
+}
+
+void el_network_settle(elman_network *n)
+{
+    if (n->compact.context)
+        el_compact_settle(&n->compact);
+    else
+        el_network_pack(n);
+}
+
+void el_network_rows(const elman_network *n, const elman_view *view,
+                     int64_t first, int64_t rows, void *to)
+{
+    const int64_t columns = view->rank > 1 ? view->shape[1] : 1;
+    if (n->compact.context)
+        el_compact_rows(&n->compact, view, first, rows, to);
+    else
+        memcpy(to, el_at(n->k, n->weights, view->offset + first * columns),
+               (size_t)(rows * columns) * n->k->size);
 }
 
 elman_status el_network_create(const elman_context *context,
@@ -81,7 +162,8 @@ elman_status el_network_create(const elman_context *context,
                   .prefix = "rnn."},
         .outputs = desc->outputs,
         .tie = desc->tie,
-        .decoder_bias = !desc->no_decoder_bias};
+        .decoder_bias = !desc->no_decoder_bias,
+        .once = d->dtype != ELMAN_BF16};
     elman_network *const n = el_alloc(context, sizeof *n);
     if (!n)
         return ELMAN_ENOMEM;
@@ -107,21 +189,57 @@ void el_network_free(elman_network *n)
     el_free(n->context, n);
 }
 
-void el_network_copy_weights(elman_network *n, const elman_network *from)
+/* Rows of another network, in the precision of this one. */
+typedef struct rows_of {
+    const elman_network *from;
+    const elman_view *view;
+    bool wide;  /* of this one */
+    void *room; /* for some rows of the other one's */
+} rows_of;
+
+static elman_status give_rows(void *arg, int64_t first, int64_t rows, void *to)
 {
-    const int64_t count = n->views.total;
-    const bool wide = from->k->dtype == ELMAN_F64;
-    if (wide == (n->k->dtype == ELMAN_F64))
-        memcpy(n->weights, from->weights, (size_t)count * n->k->size);
-    else if (wide)
-        for (int64_t i = 0; i < count; ++i)
-            ((float *)n->weights)[i] =
-                (float)((const double *)from->weights)[i];
-    else
-        for (int64_t i = 0; i < count; ++i)
-            ((double *)n->weights)[i] =
-                (double)((const float *)from->weights)[i];
-    el_network_pack(n);
+    const rows_of *const r = arg;
+    const bool wide = r->from->k->dtype == ELMAN_F64;
+    const int64_t columns = r->view->rank > 1 ? r->view->shape[1] : 1;
+    el_network_rows(r->from, r->view, first, rows,
+                    wide == r->wide ? to : r->room);
+    if (wide && !r->wide)
+        for (int64_t i = 0; i < rows * columns; ++i)
+            ((float *)to)[i] = (float)((const double *)r->room)[i];
+    else if (r->wide && !wide)
+        for (int64_t i = 0; i < rows * columns; ++i)
+            ((double *)to)[i] = (double)((const float *)r->room)[i];
+    return ELMAN_OK;
+}
+
+/* Elements of the most rows that are asked for at once. */
+static int64_t most_at_once(const elman_network *n)
+{
+    int64_t most = 0;
+    for (int i = 0; i < n->views.count; ++i) {
+        const elman_view *const v = &n->views.list[i];
+        const int64_t rows = el_rows_at_once(v);
+        const int64_t count = rows * (v->rank > 1 ? v->shape[1] : 1);
+        most = count > most ? count : most;
+    }
+    return most;
+}
+
+elman_status el_network_copy_weights(elman_network *n,
+                                     const elman_network *from)
+{
+    rows_of r = {.from = from, .wide = n->k->dtype == ELMAN_F64};
+    r.room = el_alloc_array(n->context, most_at_once(n), from->k->size);
+    elman_status s = r.room ? ELMAN_OK : ELMAN_ENOMEM;
+    for (int i = 0; !s && i < n->views.count; ++i) {
+        r.view = &n->views.list[i];
+        s = el_network_fill(n, r.view, give_rows, &r);
+    }
+    el_free(n->context, r.room);
+    if (!s)
+        el_network_settle(n);
+    return s;
 }
 
 elman_status el_network_copy(const elman_network *n, elman_dtype dtype,
@@ -129,9 +247,11 @@ elman_status el_network_copy(const elman_network *n, elman_dtype dtype,
 {
     elman_network_desc desc = n->desc;
     desc.rnn.dtype = dtype;
-    const elman_status s = el_network_create(n->context, &desc, out);
-    if (!s)
-        el_network_copy_weights(*out, n);
+    elman_status s = el_network_create(n->context, &desc, out);
+    if (!s && (s = el_network_copy_weights(*out, n)) != ELMAN_OK) {
+        el_network_free(*out);
+        *out = NULL;
+    }
     return s;
 }
 
@@ -140,11 +260,13 @@ void el_network_embed(const elman_network *n, int64_t count, const int32_t *ids,
 {
     const el_kernels *const k = n->k;
     const size_t bytes = (size_t)n->embed * k->size;
-    const void *const table = el_at(k, n->weights, n->embedding);
     for (int64_t i = 0; i < count; ++i) {
         void *const to = el_at(k, x, i * ldx);
-        if (ids[i] >= 0)
-            memcpy(to, el_at(k, table, ids[i] * n->embed), bytes);
+        if (ids[i] >= 0 && n->compact.context)
+            el_compact_embed(&n->compact, ids[i], to);
+        else if (ids[i] >= 0)
+            memcpy(to, el_at(k, n->weights, n->embedding + ids[i] * n->embed),
+                   bytes);
         else
             memset(to, 0, bytes);
     }

@@ -4,6 +4,7 @@
 #ifndef EL_NETWORK_H
 #define EL_NETWORK_H
 
+#include "../nn/compact.h"
 #include "../nn/decoder.h"
 #include "../nn/tape.h"
 
@@ -18,7 +19,10 @@ struct elman_network {
     int64_t width; /* of what a step gives: O, or S*P without a decoder */
     el_stack stack;
     el_decoder decoder; /* its context is NULL where there is none */
-    void *weights;
+    el_compact compact; /* where weights lie once; its context is NULL where
+                         * they lie flat, beside their packed copies */
+    void *weights;      /* the flat block; of a compact one only while it is
+                         * opened, and else NULL */
 };
 
 typedef struct el_network_parts {
@@ -26,6 +30,7 @@ typedef struct el_network_parts {
     el_stack_desc stack;
     int64_t outputs; /* of the decoder; 0: none */
     bool tie, decoder_bias;
+    bool once; /* the stack is not trainable, and weights are to lie once */
 } el_network_parts;
 
 /* Fills a network that is all zeros but for its context; on failure, too,
@@ -36,8 +41,23 @@ void el_network_clear(elman_network *network);
 /* What the weights, and what the packed copies of them take. */
 int64_t el_network_weights_bytes(const elman_network *network);
 int64_t el_network_packed_bytes(const elman_network *network);
+/* The flat block, to read; of a compact one a copy, which lasts until it is
+ * opened.  NULL with a sentence: memory ran out. */
+const void *el_network_read(const elman_network *network);
+/* The same for as long as *own is not freed, which is NULL where nothing had to
+ * be made. */
+const void *el_network_flat(const elman_network *network, void **own);
+/* The flat block, to write; NULL likewise. */
+void *el_network_open(elman_network *network);
 /* After weights were written. */
 void el_network_pack(elman_network *network);
+/* Weights come and go some rows after the others, without a flat block where
+ * there is none; after the last of them el_network_settle. */
+elman_status el_network_fill(elman_network *network, const elman_view *view,
+                             el_rows_source *source, void *arg);
+void el_network_settle(elman_network *network);
+void el_network_rows(const elman_network *network, const elman_view *view,
+                     int64_t first, int64_t rows, void *to);
 
 /* desc has been checked, and what is 0 in it is filled in. */
 elman_status el_network_create(const elman_context *context,
@@ -49,7 +69,8 @@ elman_status el_network_copy(const elman_network *network, elman_dtype dtype,
                              elman_network **out);
 /* Takes the weights of a network of the same shape, whatever either computes
  * in. */
-void el_network_copy_weights(elman_network *network, const elman_network *from);
+elman_status el_network_copy_weights(elman_network *network,
+                                     const elman_network *from);
 
 /* The rows of the embedding that ids [count] name, each to E elements of x, ldx
  * apart; zeros where an id is negative. */

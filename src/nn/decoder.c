@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "decoder.h"
+#include "../base/plan.h"
 
 #include <string.h>
 
@@ -8,6 +9,14 @@ static int64_t block_width(const el_decoder *d, int64_t class)
 {
     const int64_t left = d->classes - class;
     return left < EL_DECODER_BLOCK ? left : EL_DECODER_BLOCK;
+}
+
+static void plan_packed(el_plan *p, el_decoder *d)
+{
+    if (!d->lent)
+        el_want(p, &d->out, el_packed_bytes(d->k, d->classes, d->hidden), 1, 1);
+    if (d->bias >= 0)
+        el_want(p, &d->bias_row, d->classes, 1, d->k->size);
 }
 
 elman_status el_decoder_create(const elman_context *context,
@@ -20,7 +29,8 @@ elman_status el_decoder_create(const elman_context *context,
                         .hidden = hidden,
                         .classes = classes,
                         .weight = desc->tied,
-                        .bias = -1};
+                        .bias = -1,
+                        .lent = desc->lent};
     elman_status s = ELMAN_OK;
     if (desc->tied < 0)
         s = el_views_add(context, views, "decoder.", "weight", classes, hidden,
@@ -30,10 +40,9 @@ elman_status el_decoder_create(const elman_context *context,
                          &out->bias);
     if (s)
         return s;
-    const int64_t forward = el_packed_bytes(k, classes, hidden);
-    if ((out->out = el_alloc_array(context, forward, 1)) &&
-        (!desc->bias ||
-         (out->bias_row = el_alloc_array(context, classes, k->size))))
+    el_plan p = {.context = context, .allocate = true};
+    plan_packed(&p, out);
+    if (!p.failed)
         return ELMAN_OK;
     el_decoder_free(out);
     return ELMAN_ENOMEM;
@@ -43,14 +52,25 @@ void el_decoder_free(el_decoder *d)
 {
     if (!d->context)
         return;
-    el_free(d->context, d->out);
+    if (!d->lent)
+        el_free(d->context, d->out);
     el_free(d->context, d->bias_row);
     *d = (el_decoder){0};
 }
 
 int64_t el_decoder_bytes(const el_decoder *d)
 {
-    return (int64_t)(el_block_bytes(d->out) + el_block_bytes(d->bias_row));
+    el_plan p = {.context = d->context};
+    el_decoder same = *d;
+    if (d->context)
+        plan_packed(&p, &same);
+    return p.bytes;
+}
+
+void el_decoder_pack_bias(el_decoder *d, const void *bias)
+{
+    if (d->bias_row)
+        memcpy(d->bias_row, bias, (size_t)d->classes * d->k->size);
 }
 
 void el_decoder_pack(el_decoder *d, const void *weights)
@@ -58,8 +78,7 @@ void el_decoder_pack(el_decoder *d, const void *weights)
     const void *const w = el_at(d->k, weights, d->weight);
     el_pack_rows(d->context, d->k, d->out, w, d->hidden, d->classes, d->hidden);
     if (d->bias_row)
-        memcpy(d->bias_row, el_at(d->k, weights, d->bias),
-               (size_t)d->classes * d->k->size);
+        el_decoder_pack_bias(d, el_at(d->k, weights, d->bias));
 }
 
 /* Of classes [from, from + n); logits are ldc apart. */

@@ -15,6 +15,8 @@ typedef struct el_decoder {
     int64_t hidden, classes; /* H, V */
     int64_t weight, bias;    /* where they begin in the flat block; bias -1:
                               * there is none */
+    bool lent;               /* the next lies in somebody else's block, who
+                              * packs it */
     void *out;               /* packed for products with W' */
     void *bias_row;          /* [V]; NULL without a bias */
 } el_decoder;
@@ -24,15 +26,18 @@ typedef struct el_decoder_desc {
     int64_t tied; /* where a weight [V,H] begins that is the decoder's as well;
                    * -1: it has one of its own */
     bool bias;
+    bool lent; /* see el_decoder */
 } el_decoder_desc;
 
 elman_status el_decoder_create(const elman_context *context,
                                const el_kernels *k, const el_decoder_desc *desc,
                                el_views *views, el_decoder *out);
 void el_decoder_free(el_decoder *decoder);
-/* What its packed copies take. */
+/* What its packed copies take, or would take. */
 int64_t el_decoder_bytes(const el_decoder *decoder);
 void el_decoder_pack(el_decoder *decoder, const void *weights);
+/* Of that, what is made of the bias [V]. */
+void el_decoder_pack_bias(el_decoder *decoder, const void *bias);
 
 /* logits [rows,V] of h [rows,H] */
 void el_decoder_forward(const el_decoder *decoder, int64_t rows, const void *h,

@@ -71,16 +71,22 @@ elman_status el_views_find(const el_views *views, const char *name,
     return el_fail(ELMAN_EINVAL, "there is no view named %s", name);
 }
 
+void el_round_rows(float *weights, int64_t rows, int64_t columns)
+{
+    for (int64_t r = 0; r < rows; ++r) {
+        float *const row = weights + r * columns;
+        const float scale = el_int8_scale(row, columns);
+        for (int64_t i = 0; scale == scale && i < columns; ++i)
+            row[i] = (float)el_int8(row[i], scale) * scale;
+    }
+}
+
 void el_views_round(const el_views *views, float *weights)
 {
     for (int v = 0; v < views->count; ++v) {
         const elman_view *const view = &views->list[v];
-        for (int64_t r = 0; view->rank == 2 && r < view->shape[0]; ++r) {
-            const int64_t n = view->shape[1];
-            float *const row = weights + view->offset + r * n;
-            const float scale = el_int8_scale(row, n);
-            for (int64_t i = 0; scale == scale && i < n; ++i)
-                row[i] = (float)el_int8(row[i], scale) * scale;
-        }
+        if (view->rank == 2)
+            el_round_rows(weights + view->offset, view->shape[0],
+                          view->shape[1]);
     }
 }

@@ -23,6 +23,8 @@ elman_status el_views_at(const el_views *views, int index, elman_view *out);
  * become integers times their scales (kernels/int8.h), but for those with an
  * element that is not finite.  A second time changes nothing. */
 void el_views_round(const el_views *views, float *weights);
+/* The same of so many rows of a matrix. */
+void el_round_rows(float *weights, int64_t rows, int64_t columns);
 elman_status el_views_find(const el_views *views, const char *name,
                            elman_view *out);
 

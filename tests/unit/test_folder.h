@@ -117,4 +117,16 @@ static inline int next_descriptor(void)
     return fd;
 }
 
+/* The files that two networks, or language models, are saved in. */
+#define expect_same_files(a, b)                                                \
+    do {                                                                       \
+        size_t a_size, b_size;                                                 \
+        char *const x_ = file_read(a, &a_size);                                \
+        char *const y_ = file_read(b, &b_size);                                \
+        assert_int_equal(a_size, b_size);                                      \
+        assert_memory_equal(x_, y_, a_size);                                   \
+        free(x_);                                                              \
+        free(y_);                                                              \
+    } while (0)
+
 #endif

@@ -373,16 +373,6 @@ static void expect_same_models(const elman_lm *a, const elman_lm *b)
     }
 }
 
-static void expect_same_files(const char *a, const char *b)
-{
-    size_t n = 0, m = 0;
-    char *const x = file_read(a, &n), *const y = file_read(b, &m);
-    assert_int_equal(n, m);
-    assert_memory_equal(x, y, n);
-    free(x);
-    free(y);
-}
-
 static void test_save_and_load(void **state)
 {
     (void)state;

@@ -91,17 +91,6 @@ static elman_network *make(elman_context *context,
     return n;
 }
 
-/* The files that two networks, or language models, are saved in. */
-static void expect_same_files(const char *a, const char *b)
-{
-    size_t a_size, b_size;
-    char *const x = file_read(a, &a_size), *const y = file_read(b, &b_size);
-    assert_int_equal(a_size, b_size);
-    assert_memory_equal(x, y, a_size);
-    free(x);
-    free(y);
-}
-
 static void test_networks(void **state)
 {
     (void)state;
