@@ -293,6 +293,7 @@ static void test_made(void **state)
     train.epochs = 1;
     must_fail(elman_trainer_create(plain, &train, text, NULL, &trainer),
               ELMAN_EINVAL, "inference only");
+    elman_lm_destroy(&infers);
     must_fail(elman_lm_load_inference(plain, "nothing", &infers), ELMAN_EIO,
               "nothing");
     elman_text_close(&text);

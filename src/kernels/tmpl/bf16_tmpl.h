@@ -133,7 +133,7 @@ V_INLINE void bf16_tile(const bool lines, const int rows, const int groups,
 #define BF16_CASE(rows)                                                        \
     case rows:                                                                 \
         while (j0 < j1) {                                                      \
-            if (BF16_GROUPS(rows) > 1 &&                                       \
+            if (!lines && BF16_GROUPS(rows) > 1 &&                             \
                 j1 - j0 >= BF16_GROUPS(rows) * BF16_GROUP) {                   \
                 bf16_tile(lines, rows, BF16_GROUPS(rows), p, i0, j0);          \
                 j0 += BF16_GROUPS(rows) * BF16_GROUP;                          \
