@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* safetensors.c - see safetensors.h and elman.h.  A file is
- *
- *   8 bytes    the header's length, little-endian
- *   header     JSON, blanks at its end:
- *              {"__metadata__": {KEY: STRING, ...},
- *               NAME: {"dtype": "F32", "shape": [2, 3],
- *                      "data_offsets": [FROM, TO]}, ...}
- *   data       row-major, little-endian; the tensors' offsets, counted from
- *              here, cover it without gap or overlap
- *
- * and the header's members may come in any order. */
+/* safetensors.c - tensors as a file has them: reading, and what is read.  See
+ * safetensors_format.h, safetensors.h and elman.h. */
 #include "safetensors.h"
 #include "file.h"
 #include "json.h"
+#include "safetensors_format.h"
 #include "../tensor/dtype.h"
 
 #include <assert.h>
@@ -25,26 +17,11 @@
 #error "tensors are little-endian in files, and are used as they lie there"
 #endif
 
-#define METADATA "__metadata__"
-#define CHECKSUM "checksum"
+enum { PIECE = 1 << 16 }; /* bytes that are read at once to sum them up */
 
-enum {
-    LENGTH_SIZE = 8,
-    HEADER_MAX = 100000000, /* as the format's own reader has it */
-    RANK_MAX = 8,
-    DIGITS = 16,     /* of the checksum */
-    PIECE = 1 << 16, /* bytes that are read at once to sum them up */
-    ALIGNMENT = 8
-};
-
-static const char zeros[DIGITS + 1] = "0000000000000000";
-
-static const struct {
-    char name[4];
-    elman_dtype dtype;
-} dtypes[] = {{"F32", ELMAN_F32}, {"F64", ELMAN_F64}, {"I64", ELMAN_I64},
-              {"I32", ELMAN_I32}, {"I8", ELMAN_I8},   {"U8", ELMAN_U8}};
-enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
+const el_dtype_name el_dtype_names[DTYPES] = {
+    {"F32", ELMAN_F32}, {"F64", ELMAN_F64}, {"I64", ELMAN_I64},
+    {"I32", ELMAN_I32}, {"I8", ELMAN_I8},   {"U8", ELMAN_U8}};
 
 typedef struct entry {
     elman_tensor tensor;
@@ -74,15 +51,9 @@ struct elman_tensors {
 
 /* ---- Small things --------------------------------------------------------*/
 
-/* A name as it may stand in a sentence: 'kind "name"', not too long, and
- * without characters that a terminal would obey. */
-typedef struct label {
-    char text[96];
-} label;
-
-static label label_of(const char *kind, const char *name)
+el_label el_label_of(const char *kind, const char *name)
 {
-    label out;
+    el_label out;
     const bool cut = strlen(name) > 64;
     int kept = cut ? 60 : 64;
     while (cut && kept > 0 && ((unsigned char)name[kept] & 0xc0) == 0x80)
@@ -98,7 +69,7 @@ static label label_of(const char *kind, const char *name)
 static elman_status fail_twice(const char *kind, const char *name)
 {
     return el_fail(ELMAN_EFORMAT, "%s is there twice",
-                   label_of(kind, name).text);
+                   el_label_of(kind, name).text);
 }
 
 static uint64_t load_length(const unsigned char *bytes)
@@ -164,7 +135,7 @@ static elman_status keep_string(elman_tensors *t, const el_json *json,
         return el_fail(ELMAN_EFORMAT, "a string was expected");
     if (memchr(text, 0, size))
         return el_fail(ELMAN_EFORMAT, "%s holds a NUL",
-                       label_of("the string", text).text);
+                       el_label_of("the string", text).text);
     t->used += size + 1;
     return ELMAN_OK;
 }
@@ -194,7 +165,7 @@ static elman_status read_pair(elman_tensors *t, const el_json *json, int key)
         return status;
     status = keep_string(t, json, value, &p->value);
     if (status != ELMAN_OK)
-        return el_fail_in(status, label_of("metadata", p->key).text);
+        return el_fail_in(status, el_label_of("metadata", p->key).text);
     if (strcmp(p->key, CHECKSUM) == 0) {
         size_t from, size;
         el_json_span(json, value, &from, &size);
@@ -234,13 +205,13 @@ static elman_status read_dtype(const el_json *json, int value, elman_dtype *out)
     if (!el_json_string_into(json, value, name, sizeof name, &size))
         return el_fail(ELMAN_EFORMAT, "its dtype is no short string");
     for (int i = 0; i < DTYPES; ++i)
-        if (strcmp(name, dtypes[i].name) == 0) {
-            *out = dtypes[i].dtype;
+        if (strcmp(name, el_dtype_names[i].name) == 0) {
+            *out = el_dtype_names[i].dtype;
             return ELMAN_OK;
         }
     return el_fail(ELMAN_EFORMAT,
                    "its %s cannot be read (F32, F64, I64, I32, I8 and U8 can)",
-                   label_of("dtype", name).text);
+                   el_label_of("dtype", name).text);
 }
 
 /* The numbers of an array, none negative. */
@@ -310,7 +281,7 @@ static elman_status read_member(elman_tensors *t, const el_json *json, int key)
     e->tensor.name = name;
     status = read_description(json, value, e);
     if (status != ELMAN_OK)
-        return el_fail_in(status, label_of("tensor", name).text);
+        return el_fail_in(status, el_label_of("tensor", name).text);
     ++t->count;
     return ELMAN_OK;
 }
@@ -372,7 +343,7 @@ static elman_status check_places(const elman_tensors *t)
             return el_fail(ELMAN_EFORMAT,
                            "%s: its data begin at %" PRId64 ", but what is "
                            "before them ends at %" PRId64,
-                           label_of("tensor", e->tensor.name).text, e->from,
+                           el_label_of("tensor", e->tensor.name).text, e->from,
                            end);
         end = e->to;
     }
@@ -465,7 +436,7 @@ static elman_status sum_with_zeros(const elman_tensors *t, uint64_t *crc)
     const unsigned char *const rest = t->bytes + t->checksum + DIGITS;
     const unsigned char *const end = t->bytes + LENGTH_SIZE + t->header;
     *crc = el_crc64(0, t->bytes, t->checksum);
-    *crc = el_crc64(*crc, zeros, DIGITS);
+    *crc = el_crc64(*crc, NO_DIGITS, DIGITS);
     *crc = el_crc64(*crc, rest, (size_t)(end - rest));
     return sum_data(t, crc);
 }
@@ -721,187 +692,4 @@ const char *el_tensors_meta(const elman_tensors *tensors, const char *key)
         bsearch(&wanted, tensors->pairs, (size_t)tensors->pair_count,
                 sizeof *tensors->pairs, compare_pairs);
     return found ? found->value : NULL;
-}
-
-/* ---- Writing -------------------------------------------------------------*/
-
-/* What is to be written, and how. */
-typedef struct writing {
-    const elman_context *context;
-    const elman_tensor *tensors;
-    int count;
-    const char *const *keys_values;
-    int pairs;
-} writing;
-
-static int compare_strings(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Fails where two of the names are one.  Sorts them. */
-static elman_status check_unique(const char *kind, const char **names,
-                                 size_t count)
-{
-    qsort(names, count, sizeof *names, compare_strings);
-    for (size_t i = 1; i < count; ++i)
-        if (strcmp(names[i - 1], names[i]) == 0)
-            return el_fail(ELMAN_EINVAL, "%s is there twice",
-                           label_of(kind, names[i]).text);
-    return ELMAN_OK;
-}
-
-static elman_status check_names(const writing *w)
-{
-    const int64_t room =
-        (w->count > w->pairs ? w->count : w->pairs) + INT64_C(1);
-    const char **const names = el_alloc_array(w->context, room, sizeof *names);
-    if (!names)
-        return ELMAN_ENOMEM;
-    for (int i = 0; i < w->count; ++i)
-        names[i] = w->tensors[i].name;
-    names[w->count] = METADATA;
-    elman_status status = check_unique("tensor", names, (size_t)w->count + 1);
-    if (status == ELMAN_OK) {
-        for (int i = 0; i < w->pairs; ++i)
-            names[i] = w->keys_values[2 * (size_t)i];
-        names[w->pairs] = CHECKSUM;
-        status = check_unique("metadata", names, (size_t)w->pairs + 1);
-    }
-    el_free(w->context, names);
-    return status;
-}
-
-static void put_string(el_buffer *header, const char *text)
-{
-    el_buffer_json(header, text, strlen(text));
-}
-
-static void put_text(el_buffer *header, const char *text)
-{
-    el_buffer_add(header, text, strlen(text));
-}
-
-/* Returns where the checksum's digits are. */
-static size_t put_metadata(el_buffer *header, const writing *w)
-{
-    put_text(header, "{\"" METADATA "\":{\"" CHECKSUM "\":\"");
-    const size_t digits = header->size;
-    put_text(header, zeros);
-    put_text(header, "\"");
-    for (size_t i = 0; i < (size_t)w->pairs; ++i) {
-        put_text(header, ",");
-        put_string(header, w->keys_values[2 * i]);
-        put_text(header, ":");
-        put_string(header, w->keys_values[2 * i + 1]);
-    }
-    put_text(header, "}");
-    return digits;
-}
-
-static const char *dtype_name(elman_dtype dtype)
-{
-    int i = 0;
-    while (i < DTYPES - 1 && dtypes[i].dtype != dtype)
-        ++i;
-    return dtypes[i].name;
-}
-
-/* Puts one tensor's description and moves from to the end of its data. */
-static elman_status put_tensor(el_buffer *header, const elman_tensor *tensor,
-                               int64_t *from)
-{
-    int64_t count, bytes, to;
-    if (!el_shape_size(tensor->shape, tensor->rank, tensor->dtype, &count,
-                       &bytes) ||
-        !el_add(*from, bytes, &to))
-        return el_fail(ELMAN_EINVAL, "%s is too large",
-                       label_of("tensor", tensor->name).text);
-    assert(count == tensor->count && tensor->rank <= RANK_MAX);
-    put_text(header, ",");
-    put_string(header, tensor->name);
-    el_buffer_format(header, ":{\"dtype\":\"%s\",\"shape\":[",
-                     dtype_name(tensor->dtype));
-    for (int i = 0; i < tensor->rank; ++i)
-        el_buffer_format(header, "%s%" PRId64, i > 0 ? "," : "",
-                         tensor->shape[i]);
-    el_buffer_format(header, "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}",
-                     *from, to);
-    *from = to;
-    return ELMAN_OK;
-}
-
-/* The length and the header, padded so that data begin at a multiple of 8. */
-static elman_status put_header(el_buffer *header, const writing *w,
-                               size_t *digits)
-{
-    uint64_t length = 0;
-    int64_t from = 0;
-    el_buffer_add(header, &length, LENGTH_SIZE);
-    *digits = put_metadata(header, w);
-    for (int i = 0; i < w->count; ++i) {
-        const elman_status status = put_tensor(header, &w->tensors[i], &from);
-        if (status != ELMAN_OK)
-            return status;
-    }
-    put_text(header, "}");
-    while (!header->failed && header->size % ALIGNMENT != 0)
-        put_text(header, " ");
-    if (header->failed)
-        return el_no_memory();
-    length = header->size - LENGTH_SIZE;
-    if (length > HEADER_MAX)
-        return el_fail(ELMAN_EINVAL,
-                       "names and metadata take %" PRIu64
-                       " bytes, at most %d are allowed",
-                       length, HEADER_MAX);
-    memcpy(header->data, &length, LENGTH_SIZE);
-    return ELMAN_OK;
-}
-
-/* The header and each tensor's data, and the checksum of all in its place. */
-static elman_status make_parts(const writing *w, el_buffer *header,
-                               size_t digits, el_part **out)
-{
-    char text[DIGITS + 1];
-    el_part *const parts =
-        el_alloc_array(w->context, w->count + INT64_C(1), sizeof *parts);
-    if (!parts)
-        return ELMAN_ENOMEM;
-    parts[0] = (el_part){header->data, header->size};
-    uint64_t crc = el_crc64(0, header->data, header->size);
-    for (int i = 0; i < w->count; ++i) {
-        const elman_tensor *const tensor = &w->tensors[i];
-        const size_t size =
-            (size_t)tensor->count * el_dtype_size(tensor->dtype);
-        parts[i + 1] = (el_part){tensor->data, size};
-        crc = el_crc64(crc, tensor->data, size);
-    }
-    snprintf(text, sizeof text, "%016" PRIx64, crc);
-    memcpy(header->data + digits, text, DIGITS);
-    *out = parts;
-    return ELMAN_OK;
-}
-
-elman_status el_tensors_write(const elman_context *context, const char *path,
-                              const elman_tensor *tensors, int count,
-                              const char *const *keys_values, int pairs,
-                              int keep)
-{
-    const writing w = {context, tensors, count, keys_values, pairs};
-    el_buffer header = EL_BUFFER(context);
-    el_part *parts = NULL;
-    size_t digits;
-    elman_status status = check_names(&w);
-    if (status == ELMAN_OK)
-        status = put_header(&header, &w, &digits);
-    if (status == ELMAN_OK)
-        status = make_parts(&w, &header, digits, &parts);
-    if (status != ELMAN_OK)
-        el_fail_in(status, path);
-    else
-        status = el_file_replace(context, path, parts, count + 1, keep);
-    el_free(context, parts);
-    el_buffer_free(&header);
-    return status;
 }
