@@ -132,7 +132,7 @@ static void have(const char *name, int level, void (*overlay)(el_kernels *))
     print_message(" %s", name);
 }
 
-enum { FENCES = 8, FLOATS = 1 << 19 };
+enum { FENCES = 8, FLOATS = 1 << 20 }; /* 17,000 rows, 39 floats apart */
 enum { A, W, PACKED, FROM, AUX, EXPECTED, GOT, AGAIN };
 static fence fences[FENCES];
 
