@@ -287,11 +287,12 @@ static void bf16_ask(bf16_part *p, const el_outer *o, ptrdiff_t tile)
     const ptrdiff_t line = tile / BF16_TURNS;
     const ptrdiff_t of_a = (o->n + BF16_CACHE_LINE - 1) / BF16_CACHE_LINE;
     const ptrdiff_t of_b = (o->k + BF16_CACHE_LINE - 1) / BF16_CACHE_LINE;
+    const ptrdiff_t first = tile % BF16_TURNS * BF16_ASKED;
+    const ptrdiff_t asked = el_bf16_padded(o->rows) / BF16_ASK;
     p->soon = NULL;
-    if (!o->soon_a || line >= of_a + of_b)
+    if (!o->soon_a || line >= of_a + of_b || first + asked > o->rows)
         return;
-    p->soon =
-        (line < of_a ? o->soon_a : o->soon_b) + tile % BF16_TURNS * BF16_ASKED;
+    p->soon = (line < of_a ? o->soon_a : o->soon_b) + first;
     p->soon_at = BF16_CACHE_LINE * (line < of_a ? line : line - of_a);
 }
 
