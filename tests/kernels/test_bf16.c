@@ -313,7 +313,15 @@ static void outer_chain(const el_kernels *table, el_outer o, ptrdiff_t rows,
         o.rows = rows - r < EL_OUTER_ROWS ? rows - r : EL_OUTER_ROWS;
         o.fresh = whole && r == 0;
         o.total = whole && r + o.rows == rows ? total : NULL;
+        const size_t bytes = (size_t)o.rows * sizeof *o.a;
+        const void **const soon = malloc(2 * bytes);
+        assert_non_null(soon);
+        memcpy(soon, o.b, bytes); /* a block of exactly so many */
+        memcpy(soon + o.rows, o.a, bytes);
+        o.soon_b = soon;
+        o.soon_a = soon + o.rows;
         table->outer(&o);
+        free(soon);
         o.a += o.rows;
         o.b += o.rows;
     }
