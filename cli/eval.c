@@ -10,8 +10,9 @@
 
 typedef struct eval_options {
     const char *baseline, *isa;
-    int64_t max_tokens, threads;
-    int json, dtype;
+    int64_t max_tokens, threads, steps;
+    double lr, clip, pull;
+    int json, dtype, dynamic, optimizer;
 } eval_options;
 
 #define AT(member) .offset = offsetof(eval_options, member)
@@ -29,6 +30,22 @@ static const option table[] = {
     {OPTION_TEXT, 0, "isa", AT(isa), "LEVEL",
      .help = "cpu level: c, avx2, avx512, neon (default: ELMAN_ISA or best)"},
     {OPTION_FLAG, 0, "json", AT(json), .help = "one JSON object"},
+    {OPTION_HEADING,
+     .help = "Dynamic evaluation: the model goes on learning from the text, "
+             "always\nbehind what it has foretold; its file stays as it is"},
+    {OPTION_FLAG, 0, "dynamic", AT(dynamic), .help = "evaluate so"},
+    {OPTION_INT, 0, "steps", AT(steps), "N", .range = RANGE_FROM_1,
+     .initial = "32", .help = "tokens of one update"},
+    {OPTION_CHOICE, 0, "optimizer", AT(optimizer),
+     .choices = "sgd|momentum|adam|adamw|rmsprop", .initial = "rmsprop",
+     .help = "how weights follow gradients"},
+    {OPTION_REAL, 0, "lr", AT(lr), "X", .range = RANGE_NOT_NEGATIVE,
+     .help = "learning rate (default 0.0002; sgd 0.1, momentum 0.01)"},
+    {OPTION_REAL, 0, "clip", AT(clip), "X", .range = RANGE_NOT_NEGATIVE,
+     .initial = "1", .help = "largest norm of the whole gradient; 0: any"},
+    {OPTION_REAL, 0, "pull", AT(pull), "X", .range = RANGE_UNIT,
+     .initial = "0.001",
+     .help = "how far weights go back to the model's own after every update"},
 };
 /* clang-format on */
 
@@ -50,6 +67,7 @@ typedef struct evaluation {
     elman_lm *lm;
     const char **paths;
     elman_text *text, *train;
+    elman_learner *learner; /* NULL: the model stays as it is */
     elman_lm_score score;
     baseline baseline;
 } evaluation;
@@ -68,6 +86,15 @@ static int open_text(evaluation *e, const char *const *paths, int count,
     return DONE;
 }
 
+static int load(evaluation *e, const char *path)
+{
+    if (!e->options.dynamic)
+        return dtype_load_lm(e->context, path, e->options.dtype, &e->lm);
+    if (elman_lm_load(e->context, path, &e->lm) != ELMAN_OK)
+        return complain_library();
+    return dtype_wanted(e->options.dtype, &e->lm, NULL);
+}
+
 /* Opens the model, which is the first operand, and the text, the others. */
 static int open_operands(evaluation *e)
 {
@@ -81,11 +108,32 @@ static int open_operands(evaluation *e)
         if (e->paths[i] == NULL)
             return FAILED;
     }
-    if (dtype_load_lm(e->context, e->paths[0], e->options.dtype, &e->lm) !=
-        DONE)
+    if (load(e, e->paths[0]) != DONE)
         return FAILED;
     return open_text(e, e->paths + 1, count - 1, e->options.max_tokens,
                      &e->text);
+}
+
+static int make_learner(evaluation *e)
+{
+    const eval_options *o = &e->options;
+    elman_learner_desc desc = ELMAN_LEARNER_DESC;
+
+    desc.optimizer.kind = (elman_optimizer_kind)o->optimizer;
+    desc.optimizer.clip = o->clip;
+    desc.lr = o->lr;
+    desc.pull = o->pull;
+    desc.steps = o->steps;
+    if (elman_learner_create(e->lm, &desc, &e->learner) != ELMAN_OK)
+        return complain_library();
+    return DONE;
+}
+
+static elman_status evaluate(evaluation *e, int64_t tokens)
+{
+    return e->learner != NULL
+               ? elman_learner_eval(e->learner, e->text, 0, tokens, &e->score)
+               : elman_lm_eval(e->lm, e->text, 0, tokens, &e->score);
 }
 
 static int measure(evaluation *e)
@@ -95,10 +143,10 @@ static int measure(evaluation *e)
     if (tokens < 2)
         return complain("%s: one token is nothing to foretell (two would be)",
                         e->args.operands[1]);
+    if (e->options.dynamic && make_learner(e) != DONE)
+        return FAILED;
     e->score = (elman_lm_score)ELMAN_LM_SCORE;
-    if (elman_lm_eval(e->lm, e->text, 0, tokens, &e->score) != ELMAN_OK)
-        return complain_library();
-    return DONE;
+    return evaluate(e, tokens) == ELMAN_OK ? DONE : complain_library();
 }
 
 static int measure_baseline(evaluation *e)
@@ -132,6 +180,9 @@ static void print_text(const evaluation *e)
     printf("perplexity      %.6g\n", exp(nats_per_token(e)));
     printf("bits per char   %.6f\n", bits_per_char(e));
     printf("unknown         %s\n", grouped(e->score.unknown).text);
+    if (e->learner != NULL)
+        printf("updates         %s\n",
+               grouped(elman_learner_updates(e->learner)).text);
     if (e->options.baseline == NULL)
         return;
     printf("\nperplexity of others on the same tokens\n");
@@ -155,6 +206,8 @@ static void print_json(const evaluation *e)
     json_real(&j, "perplexity", exp(nats_per_token(e)));
     json_real(&j, "bits_per_char", bits_per_char(e));
     json_int(&j, "unknown", e->score.unknown);
+    if (e->learner != NULL)
+        json_int(&j, "updates", elman_learner_updates(e->learner));
     if (e->options.baseline != NULL) {
         json_open(&j, "baseline", '{');
         json_real(&j, "guessing", e->baseline.guessing);
@@ -185,6 +238,28 @@ static int run_eval(evaluation *e)
     return DONE;
 }
 
+/* Options of dynamic evaluation alone, and what --lr is where it is not given.
+ */
+static int settle(evaluation *e)
+{
+    static const char *const only[] = {"steps", "optimizer", "lr", "clip",
+                                       "pull"};
+
+    for (size_t i = 0; i < sizeof only / sizeof *only; i++)
+        if (!e->options.dynamic &&
+            option_given(&eval_grammar, &e->args, only[i]))
+            return complain_usage("eval",
+                                  "--%s means nothing without "
+                                  "--dynamic",
+                                  only[i]);
+    if (option_given(&eval_grammar, &e->args, "lr"))
+        return DONE;
+    e->options.lr = e->options.optimizer == ELMAN_SGD        ? 0.1
+                    : e->options.optimizer == ELMAN_MOMENTUM ? 0.01
+                                                             : 0.0002;
+    return DONE;
+}
+
 int cmd_eval(int argc, char **argv)
 {
     evaluation e = {.options = {.dtype = -1}};
@@ -192,7 +267,10 @@ int cmd_eval(int argc, char **argv)
 
     if (status != OPTIONS_READ)
         return status;
-    status = run_eval(&e);
+    status = settle(&e);
+    if (status == DONE)
+        status = run_eval(&e);
+    elman_learner_destroy(&e.learner);
     elman_text_close(&e.train);
     elman_text_close(&e.text);
     elman_lm_destroy(&e.lm);

@@ -1205,6 +1205,76 @@ ELMAN_API elman_status elman_checkpoint_describe(elman_context *context,
                                                  elman_vocab **vocab);
 ELMAN_API void elman_vocab_destroy(elman_vocab **vocab);
 
+/* ---- Learning while it reads -----------------------------------------------
+ * A model that goes on learning from the one stream of tokens that it foretells
+ * (dynamic evaluation: B. Krause, E. Kahembwe, I. Murray and S. Renals, Dynamic
+ * Evaluation of Neural Sequence Models, 2018).  Every token is predicted before
+ * anything is learned from it, so that the losses are those of a forecast.  As
+ * soon as `steps` tokens have been predicted the model takes one update:
+ *   g   gradient of their mean loss, from the state before them, without
+ * dropout w = the optimiser's step from w, by g and lr w = w + pull (w0 - w),
+ * w0 being the weights at the beginning Memory does not grow with the stream:
+ * weights, their packed form, w0, a gradient, moments and a tape of `steps`
+ * steps.  Bits depend neither on threads nor on how the stream is cut into
+ * calls. */
+
+typedef struct elman_learner_desc {
+    size_t struct_size;
+    elman_optimizer_desc optimizer; /* its dtype is the model's, whatever it
+                                     * says */
+    double lr;                      /* 0 or more; with 0 nothing is learned */
+    double pull;   /* [0, 1]: how far weights go back after an update, which
+                    * bounds how far they can go away */
+    int64_t steps; /* tokens of one update, at least 1 */
+} elman_learner_desc;
+#define ELMAN_LEARNER_DESC                                                     \
+    {                                                                          \
+        .struct_size = sizeof(elman_learner_desc),                             \
+        .optimizer = {.struct_size = sizeof(elman_optimizer_desc),             \
+                      .kind = ELMAN_RMSPROP,                                   \
+                      .momentum = 0.9,                                         \
+                      .beta1 = 0.9,                                            \
+                      .beta2 = 0.999,                                          \
+                      .alpha = 0.99,                                           \
+                      .eps = 1e-8,                                             \
+                      .clip = 1},                                              \
+        .lr = 2e-4, .pull = 1e-3, .steps = 32                                  \
+    }
+
+/* One stream's; not to be used by two threads at once. */
+typedef struct elman_learner elman_learner;
+
+/* lm is borrowed until the learner is destroyed; its weights are what changes,
+ * and stay as they are then (elman_lm_save keeps them).  Nothing else may write
+ * them meanwhile.  ELMAN_EINVAL: also a model that is inference_only or of
+ * ELMAN_INT8. */
+ELMAN_API elman_status elman_learner_create(elman_lm *lm,
+                                            const elman_learner_desc *desc,
+                                            elman_learner **out);
+ELMAN_API void elman_learner_destroy(elman_learner **learner);
+/* Reads the next tokens of the stream, ids [count].  nats [count] out (NULL if
+ * unwanted): -ln p of each, given all before it; 0 for the stream's first,
+ * which nothing foretells. ELMAN_ENONFINITE: a loss or a gradient was not
+ * finite.  The weights are those before that update, and the stream is over:
+ * elman_learner_begin or _reset. */
+ELMAN_API elman_status elman_learner_read(elman_learner *learner,
+                                          const int32_t *ids, int64_t count,
+                                          double *nats);
+/* What comes next, after one token or more: logits [V], of the model's dtype.
+ * Nothing of the learner changes. */
+ELMAN_API elman_status elman_learner_next(elman_learner *learner, void *logits);
+/* A new stream from a zero state; what has been learned stays, but tokens that
+ * were waiting for an update are let go. */
+ELMAN_API void elman_learner_begin(elman_learner *learner);
+/* The same, and weights and moments are as they were when it was created. */
+ELMAN_API void elman_learner_reset(elman_learner *learner);
+/* Updates made since it was created or reset. */
+ELMAN_API int64_t elman_learner_updates(const elman_learner *learner);
+/* As elman_lm_eval, while learning: a new stream of these tokens. */
+ELMAN_API elman_status elman_learner_eval(elman_learner *learner,
+                                          elman_text *text, int64_t first,
+                                          int64_t count, elman_lm_score *out);
+
 /* ---- Tensor files --------------------------------------------------------
  * The safetensors format: named tensors and string metadata. */
 

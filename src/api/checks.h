@@ -5,6 +5,7 @@
 #define EL_CHECKS_H
 
 #include <elman.h>
+#include <stdbool.h>
 
 /* Sizes are smaller. */
 #define EL_MOST_SIZE ((int64_t)1 << 31)
@@ -16,6 +17,12 @@ elman_status el_check_lm_desc(elman_lm_desc *d);
 elman_status el_check_exact(const elman_lm_desc *d);
 /* Whether such a model trains. */
 elman_status el_check_trains(const elman_lm_desc *d);
+/* Tokens of such a model: 0 ... V-1, or also ELMAN_IGNORE. */
+elman_status el_check_ids(const elman_lm *lm, const int32_t *ids, int64_t count,
+                          bool may_ignore);
+/* Whether so many tokens of this text are there to be predicted. */
+elman_status el_check_scored(const elman_lm *lm, const elman_text *text,
+                             int64_t first, int64_t count);
 elman_status el_check_rnn_desc(elman_rnn_desc *d);
 /* What layers of any cell, none included, have alike: not cell, input and
  * single. */

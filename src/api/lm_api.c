@@ -282,8 +282,8 @@ void elman_lm_state_zero(elman_lm_state *state)
         el_lm_state_zero(state);
 }
 
-static elman_status check_ids(const elman_lm *lm, const int32_t *ids,
-                              int64_t count, bool may_ignore)
+elman_status el_check_ids(const elman_lm *lm, const int32_t *ids, int64_t count,
+                          bool may_ignore)
 {
     for (int64_t i = 0; i < count; ++i)
         EL_REQUIRE((ids[i] >= 0 && ids[i] < lm->classes) ||
@@ -333,9 +333,9 @@ elman_status elman_lm_forward(const elman_lm *lm, elman_lm_tape *tape,
                "first_row is %lld (0 to 2^32-1)", (long long)b.first_row);
     EL_REQUIRE(b.first_step >= 0 && b.first_step < (int64_t)1 << 48,
                "first_step is %lld (0 to 2^48-1)", (long long)b.first_step);
-    s = check_ids(lm, b.ids, b.steps * b.batch, false);
+    s = el_check_ids(lm, b.ids, b.steps * b.batch, false);
     if (!s)
-        s = check_ids(lm, b.targets, b.steps * b.batch, true);
+        s = el_check_ids(lm, b.targets, b.steps * b.batch, true);
     if (s)
         return s;
     EL_COMPUTE(el_lm_forward(lm, tape, &b, state, loss_sum, kept));
@@ -357,7 +357,7 @@ elman_status elman_lm_step(const elman_lm *lm, elman_lm_state *state,
 {
     EL_REQUIRE(lm && state && ids, "lm, state or ids is NULL");
     EL_REQUIRE(state->lm == lm, "the state was made for another model");
-    const elman_status s = check_ids(lm, ids, state->batch, false);
+    const elman_status s = el_check_ids(lm, ids, state->batch, false);
     if (s)
         return s;
     EL_COMPUTE(el_lm_step(lm, state, ids, logits));
@@ -377,10 +377,9 @@ static elman_status check_part(const elman_lm *lm, const elman_text *text,
     return ELMAN_OK;
 }
 
-elman_status elman_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
-                           int64_t count, elman_lm_score *out)
+elman_status el_check_scored(const elman_lm *lm, const elman_text *text,
+                             int64_t first, int64_t count)
 {
-    EL_REQUIRE(lm && text && out, "lm, text or out is NULL");
     const elman_status bad = check_part(lm, text, first, count);
     if (bad)
         return bad;
@@ -389,8 +388,17 @@ elman_status elman_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
                        "the text has %lld tokens (2 are needed to "
                        "predict one)",
                        (long long)count);
+    return ELMAN_OK;
+}
+
+elman_status elman_lm_eval(const elman_lm *lm, elman_text *text, int64_t first,
+                           int64_t count, elman_lm_score *out)
+{
+    EL_REQUIRE(lm && text && out, "lm, text or out is NULL");
+    elman_status s = el_check_scored(lm, text, first, count);
+    if (s)
+        return s;
     elman_lm_score score;
-    elman_status s;
     EL_COMPUTE(s = el_lm_eval(lm, text, first, count, &score));
     if (!s)
         el_give_struct(out, &score, sizeof score);

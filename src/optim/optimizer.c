@@ -6,6 +6,7 @@
 #include "watch.h"
 
 #include <math.h>
+#include <string.h>
 
 /* The norm's sum is cut here, and added up in order, whoever made the parts. */
 enum { CHUNK = 16384 };
@@ -70,6 +71,16 @@ void el_optimizer_free(elman_optimizer *o)
     el_free(o->context, o->v);
     el_free(o->context, o->parts);
     el_free(o->context, o);
+}
+
+void el_optimizer_reset(elman_optimizer *o)
+{
+    const size_t bytes = (size_t)o->count * o->k->size;
+    o->steps = 0;
+    if (o->m)
+        memset(o->m, 0, bytes);
+    if (o->v)
+        memset(o->v, 0, bytes);
 }
 
 typedef struct pass {

@@ -23,6 +23,8 @@ elman_status el_optimizer_create(const elman_context *context,
                                  const elman_optimizer_desc *desc,
                                  int64_t count, elman_optimizer **out);
 void el_optimizer_free(elman_optimizer *optimizer);
+/* As it was created: no step has been made. */
+void el_optimizer_reset(elman_optimizer *optimizer);
 /* What one takes; -1 if it overflows. */
 int64_t el_optimizer_bytes(const elman_context *context,
                            const elman_optimizer_desc *desc, int64_t count);

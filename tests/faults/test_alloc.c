@@ -533,6 +533,23 @@ static elman_status evaluate(scene *s)
     return elman_lm_eval(s->lm, s->text, 0, 150, &score);
 }
 
+/* On a copy: the scene's own model stays as it is. */
+static elman_status learn_on(scene *s)
+{
+    elman_learner_desc desc = ELMAN_LEARNER_DESC;
+    elman_lm_score score = ELMAN_LM_SCORE;
+    elman_learner *learner = NULL;
+    elman_lm *lm = NULL;
+    elman_status status = elman_lm_convert(s->lm, ELMAN_F32, &lm);
+    if (!status)
+        status = elman_learner_create(lm, &desc, &learner);
+    if (!status)
+        status = elman_learner_eval(learner, s->text, 0, 150, &score);
+    elman_learner_destroy(&learner);
+    elman_lm_destroy(&lm);
+    return status;
+}
+
 static elman_status look_back(scene *s)
 {
     elman_probe_desc desc = ELMAN_PROBE_DESC;
@@ -809,6 +826,7 @@ PLAYED(budget_lm)
 PLAYED(models)
 PLAYED(choose)
 PLAYED(evaluate)
+PLAYED(learn_on)
 PLAYED(look_back)
 PLAYED(go_back)
 PLAYED(networks)
@@ -860,7 +878,7 @@ int main(void)
         TEST(networks),         TEST(arrays),        TEST(files),
         TEST(make_trainer),     TEST(whole_epoch),   TEST(checkpoints),
         TEST(vocabularies),     TEST(bytes),         TEST(c_files),
-        TEST(look_back),        TEST(go_back),
+        TEST(look_back),        TEST(go_back),       TEST(learn_on),
     };
     return cmocka_run_group_tests_name("alloc", tests, begin, end);
 }
