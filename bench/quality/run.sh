@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # run.sh - trains a model on well-known data, measures it on what was held out,
-# and puts the figure into docs/results.tsv: run.sh NAME
+# as it is and going on learning, and puts both into docs/results.tsv:
+# run.sh NAME
 #
 #   tinyshakespeare  characters; the last 5 % held out
 #   tinyshakespeare50   the same, but held out is the last 5 % of each of 50
@@ -100,21 +101,26 @@ trap - EXIT
 note
 seconds=$(awk '{ s += $1 } END { print s }' "$name.seconds")
 
-"$ELMAN" eval "$name.safetensors" "$name.test.txt" --threads "$THREADS" --json \
-    >"$name.json"
-value() {
-    sed "s/.*\"$1\": *\([^,}]*\).*/\1/" "$name.json"
-}
+case $name in
+wikitext2) key=perplexity unit=perplexity end=perplexity ;;
+*) key=nats_per_token unit='nats per character' end=nats ;;
+esac
 [ -f "$results" ] ||
     printf '# name\tfigure\tunit\tseconds\tthreads\tdtype\tcommand\n' >"$results"
 grep -v "^$name-" "$results" >results.new || true
-tab=$(printf '\t')
-if [ "$name" = wikitext2 ]; then
-    row="$name-perplexity$tab$(value perplexity)${tab}perplexity"
-else
-    row="$name-nats$tab$(value nats_per_token)${tab}nats per character"
-fi
-printf '%s\t%s\t%s\t%s\t%s\n' "$row" "$seconds" "$THREADS" "$dtype" \
-    "$command" >>results.new
+
+# row NAME SECONDS COMMAND [OPTION...]: what `elman eval` says with the options.
+row() {
+    what=$1 took=$2 told=$3
+    shift 3
+    "$ELMAN" eval "$name.safetensors" "$name.test.txt" "$@" \
+        --threads "$THREADS" --json >"$name.json"
+    figure=$(sed "s/.*\"$key\": *\([^,}]*\).*/\1/" "$name.json")
+    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$what-$end" "$figure" "$unit" \
+        "$took" "$THREADS" "$dtype" "$told" >>results.new
+}
+row "$name" "$seconds" "$command"
+row "$name-dynamic" "$seconds" \
+    "$command; elman eval $name.safetensors $name.test.txt --dynamic" --dynamic
 cp results.new "$results"
-tail -n 1 "$results"
+tail -n 2 "$results"
