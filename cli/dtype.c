@@ -82,25 +82,25 @@ int dtype_remake(elman_dtype dtype, elman_lm **lm, elman_network **network)
                                      : remake_network(dtype, network);
 }
 
+static elman_dtype loaded(int choice)
+{
+    return choice < 0 ? ELMAN_DTYPE_OWN : dtype_chosen(choice);
+}
+
 int dtype_load_lm(elman_context *context, const char *path, int choice,
                   elman_lm **lm)
 {
-    elman_lm_desc desc = ELMAN_LM_DESC;
-
-    if (elman_lm_load_inference(context, path, lm) != ELMAN_OK)
-        return complain_library();
-    elman_lm_describe(*lm, &desc);
-    if (choice >= 0 && desc.dtype == ELMAN_BF16 &&
-        dtype_chosen(choice) != ELMAN_BF16) {
-        /* Its weights, too, not only what they are rounded to. */
-        elman_lm_destroy(lm);
-        if (elman_lm_load(context, path, lm) != ELMAN_OK)
-            return complain_library();
-    }
-    return dtype_wanted(choice, lm, NULL);
+    return elman_lm_load_inference(context, path, loaded(choice), lm) ==
+                   ELMAN_OK
+               ? DONE
+               : complain_library();
 }
 
-int dtype_wanted(int choice, elman_lm **lm, elman_network **network)
+int dtype_load_network(elman_context *context, const char *path, int choice,
+                       elman_network **network)
 {
-    return choice < 0 ? DONE : dtype_remake(dtype_chosen(choice), lm, network);
+    return elman_network_load_inference(context, path, loaded(choice),
+                                        network) == ELMAN_OK
+               ? DONE
+               : complain_library();
 }

@@ -23,13 +23,13 @@ void dtype_cast(const void *from, elman_dtype from_type, void *to,
  * nothing is done where it is of that dtype.  FAILED with the sentence
  * written, and the model as it was. */
 int dtype_remake(elman_dtype dtype, elman_lm **lm, elman_network **network);
-/* The same for --dtype of a command that reads a model: a place among the
- * choices, or -1 where it was not given. */
-int dtype_wanted(int choice, elman_lm **lm, elman_network **network);
 
-/* Loads a language model for inference, of that dtype. */
+/* Loads a model for inference, as --dtype says: a place among the choices, or
+ * -1 where it was not given. */
 int dtype_load_lm(elman_context *context, const char *path, int choice,
                   elman_lm **lm);
+int dtype_load_network(elman_context *context, const char *path, int choice,
+                       elman_network **network);
 
 /* The row of --dtype in such a command's table. */
 #define DTYPE_OPTION(offset_)                                                  \

@@ -92,7 +92,9 @@ static int load(evaluation *e, const char *path)
         return dtype_load_lm(e->context, path, e->options.dtype, &e->lm);
     if (elman_lm_load(e->context, path, &e->lm) != ELMAN_OK)
         return complain_library();
-    return dtype_wanted(e->options.dtype, &e->lm, NULL);
+    return e->options.dtype < 0
+               ? DONE
+               : dtype_remake(dtype_chosen(e->options.dtype), &e->lm, NULL);
 }
 
 /* Opens the model, which is the first operand, and the text, the others. */

@@ -374,8 +374,8 @@ static int tell_network(elman_context *context, const char *path,
     elman_network *network = NULL;
     int status;
 
-    if (elman_network_load(context, path, &network) != ELMAN_OK)
-        return complain_library();
+    if (dtype_load_network(context, path, -1, &network) != DONE)
+        return FAILED;
     elman_network_describe(network, &desc);
     status = o->json ? print_network_json(network, &desc, &o->shape)
                      : print_network(network, &desc, &o->shape);
@@ -393,7 +393,7 @@ static int read_kind(elman_context *context, const char *path,
     elman_tensors *file = NULL;
     elman_tensor tensor;
 
-    if (elman_tensors_read(context, path, &file) != ELMAN_OK)
+    if (elman_tensors_peek(context, path, &file) != ELMAN_OK)
         return complain_library();
     if (elman_tensors_kind(file) == ELMAN_KIND_NETWORK)
         *kind = NULL;
@@ -418,8 +418,8 @@ static int tell_model(elman_context *context, const char *operand,
         return FAILED;
     if (kind == NULL)
         return tell_network(context, path, o);
-    if (elman_lm_load_inference(context, path, &lm) != ELMAN_OK)
-        return complain_library();
+    if (dtype_load_lm(context, path, -1, &lm) != DONE)
+        return FAILED;
     elman_lm_describe(lm, &desc);
     status = o->json ? print_model_json(lm, &desc, kind, &o->shape)
                      : print_model(lm, &desc, kind, &o->shape);

@@ -72,7 +72,7 @@ static int open_model(model *m, const char *operand, int dtype)
 
     if (path == NULL)
         return FAILED;
-    if (elman_tensors_read(m->context, path, &file) != ELMAN_OK)
+    if (elman_tensors_peek(m->context, path, &file) != ELMAN_OK)
         return complain_library();
     const elman_kind kind = elman_tensors_kind(file);
     elman_tensors_destroy(&file);
@@ -80,17 +80,13 @@ static int open_model(model *m, const char *operand, int dtype)
         return complain("%s: it is no model of elman's (elman convert may make "
                         "one of it)",
                         operand);
-    if (kind == ELMAN_KIND_LM) {
-        if (dtype_load_lm(m->context, path, dtype, &m->lm) != DONE)
-            return FAILED;
-    } else {
-        if (elman_network_load(m->context, path, &m->network) != ELMAN_OK)
-            return complain_library();
-        if (dtype_wanted(dtype, NULL, &m->network) != DONE)
-            return FAILED;
-    }
-    describe(m);
-    return DONE;
+    const int status =
+        kind == ELMAN_KIND_LM
+            ? dtype_load_lm(m->context, path, dtype, &m->lm)
+            : dtype_load_network(m->context, path, dtype, &m->network);
+    if (status == DONE)
+        describe(m);
+    return status;
 }
 
 int stepper_open(const model *m, int64_t batch, stepper *out)

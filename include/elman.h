@@ -164,6 +164,8 @@ typedef enum elman_dtype {
                      * weights integers of a byte times a float for each row */
     ELMAN_I8 = 7,   /* in files only */
 } elman_dtype;
+/* For elman_lm_load_inference and elman_network_load_inference: the file's. */
+#define ELMAN_DTYPE_OWN ((elman_dtype)-1)
 
 /* Bytes of one element; 0 for no dtype. */
 ELMAN_API size_t elman_dtype_size(elman_dtype dtype);
@@ -713,12 +715,14 @@ ELMAN_API void elman_lm_destroy(elman_lm **lm);
 ELMAN_API elman_status elman_lm_load(elman_context *context, const char *path,
                                      elman_lm **out);
 ELMAN_API elman_status elman_lm_save(const elman_lm *lm, const char *path);
-/* As elman_lm_load, with inference_only: takes half the memory or less.  What
+/* As elman_lm_load, with inference_only, to compute in dtype whatever the file
+ * is of: takes half the memory or less, a few rows at a time being read.  What
  * trains, elman_lm_tape_create, refuses such a model.  One of ELMAN_BF16 cannot
  * be saved or converted (ELMAN_EUNSUPPORTED): it has its weights rounded, and
  * no others. */
 ELMAN_API elman_status elman_lm_load_inference(elman_context *context,
                                                const char *path,
+                                               elman_dtype dtype,
                                                elman_lm **out);
 /* A copy that computes in another dtype, its weights rounded to that; to be
  * destroyed by the caller. */
@@ -941,6 +945,13 @@ ELMAN_API elman_status elman_network_load(elman_context *context,
                                           elman_network **out);
 ELMAN_API elman_status elman_network_save(const elman_network *network,
                                           const char *path);
+/* The same to compute in dtype, whatever the file is of.  Of ELMAN_BF16, too,
+ * it has its weights once then, rounded, and no others: such a network cannot
+ * be saved or converted (ELMAN_EUNSUPPORTED). */
+ELMAN_API elman_status elman_network_load_inference(elman_context *context,
+                                                    const char *path,
+                                                    elman_dtype dtype,
+                                                    elman_network **out);
 /* As elman_lm_convert. */
 ELMAN_API elman_status elman_network_convert(const elman_network *network,
                                              elman_dtype dtype,
@@ -1293,6 +1304,11 @@ typedef struct elman_tensors elman_tensors;
  * Tensors of dtypes other than elman_dtype's are refused by name.
  * ELMAN_EIO, ELMAN_EFORMAT. */
 ELMAN_API elman_status elman_tensors_read(elman_context *context,
+                                          const char *path,
+                                          elman_tensors **out);
+/* The same, but for the tensors' data, which are NULL: reads no more than the
+ * header. */
+ELMAN_API elman_status elman_tensors_peek(elman_context *context,
                                           const char *path,
                                           elman_tensors **out);
 ELMAN_API void elman_tensors_destroy(elman_tensors **tensors);

@@ -43,6 +43,7 @@ COMPUTED = ("f32", "f64", "bf16", "int8")  # what networks compute in
 F64 = DTYPES.index("f64")
 BF16 = DTYPES.index("bf16")
 INT8 = DTYPES.index("int8")
+DTYPE_OWN = -1  # of load_inference: what the file says
 CELLS = ("elman", "none", "lstm", "gru")
 ACTIVATIONS = ("tanh", "relu")
 REDUCTIONS = ("mean", "sum")
@@ -424,7 +425,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "elman_text_tokens": (_n, (_p,)),
     "elman_text_vocab": (_p, (_p,)),
     "elman_lm_load": (_i, (_p, _s, _p)),
-    "elman_lm_load_inference": (_i, (_p, _s, _p)),
+    "elman_lm_load_inference": (_i, (_p, _s, _i, _p)),
     "elman_lm_save": (_i, (_p, _s)),
     "elman_lm_destroy": (None, (_p,)),
     "elman_lm_describe": (None, (_p, _p)),

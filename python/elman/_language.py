@@ -553,17 +553,18 @@ class LanguageModel:
         """Reads a model file, or a checkpoint."""
         owner = _context(threads, isa)
 
-        def read(function: Callable[..., int]) -> LanguageModel:
+        def read(function: Callable[..., int], *dtype: int) -> LanguageModel:
             handle = create(
                 function,
                 lib.elman_lm_destroy,
                 owner.pointer,
                 path_bytes(path),
+                *dtype,
                 owners=(owner,),
             )
             return cls(handle, owner)
 
-        model = read(lib.elman_lm_load_inference)
+        model = read(lib.elman_lm_load_inference, _abi.DTYPE_OWN)
         if model._computes == _abi.BF16:  # That could not be saved again.
             model = read(lib.elman_lm_load)
         return model

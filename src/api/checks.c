@@ -4,6 +4,15 @@
 #include "../tensor/dtype.h"
 #include "check.h"
 
+elman_status el_check_loaded(elman_dtype dtype)
+{
+    EL_REQUIRE(dtype == ELMAN_DTYPE_OWN || el_dtype_infers(dtype),
+               "dtype is %d (ELMAN_F32, ELMAN_F64, ELMAN_BF16, ELMAN_INT8 or "
+               "ELMAN_DTYPE_OWN)",
+               (int)dtype);
+    return ELMAN_OK;
+}
+
 elman_status el_check_layers(elman_rnn_desc *d)
 {
     const bool gated = d->cell == ELMAN_CELL_LSTM || d->cell == ELMAN_CELL_GRU;

@@ -15,6 +15,8 @@ elman_status el_check_optimizer(const elman_optimizer_desc *d);
 elman_status el_check_lm_desc(elman_lm_desc *d);
 /* Whether its weights are there as they are, and not only rounded. */
 elman_status el_check_exact(const elman_lm_desc *d);
+/* What a file is to be loaded as. */
+elman_status el_check_loaded(elman_dtype dtype);
 /* Whether such a model trains. */
 elman_status el_check_trains(const elman_lm_desc *d);
 /* Tokens of such a model: 0 ... V-1, or also ELMAN_IGNORE. */

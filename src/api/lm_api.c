@@ -104,16 +104,18 @@ void elman_lm_destroy(elman_lm **lm)
 }
 
 static elman_status load(elman_context *context, const char *path, bool infers,
-                         elman_lm **out)
+                         elman_dtype dtype, elman_lm **out)
 {
     EL_REQUIRE(out, "out is NULL");
     *out = NULL;
     EL_REQUIRE(context && path, "context or path is NULL");
     elman_tensors *file;
-    elman_status s = el_tensors_open(context, path, &file);
+    elman_status s = el_check_loaded(dtype);
+    if (!s)
+        s = el_tensors_open(context, path, &file);
     if (s)
         return s;
-    EL_COMPUTE(s = el_lm_from_tensors(context, file, path, infers, out));
+    EL_COMPUTE(s = el_lm_from_tensors(context, file, path, infers, dtype, out));
     el_tensors_free(file);
     return s;
 }
@@ -121,13 +123,13 @@ static elman_status load(elman_context *context, const char *path, bool infers,
 elman_status elman_lm_load(elman_context *context, const char *path,
                            elman_lm **out)
 {
-    return load(context, path, false, out);
+    return load(context, path, false, ELMAN_DTYPE_OWN, out);
 }
 
 elman_status elman_lm_load_inference(elman_context *context, const char *path,
-                                     elman_lm **out)
+                                     elman_dtype dtype, elman_lm **out)
 {
-    return load(context, path, true, out);
+    return load(context, path, true, dtype, out);
 }
 
 elman_status elman_lm_save(const elman_lm *lm, const char *path)

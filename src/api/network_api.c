@@ -62,7 +62,7 @@ elman_status elman_network_create(elman_context *context,
     elman_network_desc d;
     elman_status s = check_desc(desc, &d);
     if (!s)
-        EL_COMPUTE(s = el_network_create(context, &d, out));
+        EL_COMPUTE(s = el_network_create(context, &d, false, out));
     return s;
 }
 
@@ -74,26 +74,52 @@ void elman_network_destroy(elman_network **network)
     *network = NULL;
 }
 
-elman_status elman_network_load(elman_context *context, const char *path,
-                                elman_network **out)
+static elman_status load(elman_context *context, const char *path, bool rounded,
+                         elman_dtype dtype, elman_network **out)
 {
     EL_REQUIRE(out, "out is NULL");
     *out = NULL;
     EL_REQUIRE(context && path, "context or path is NULL");
     elman_tensors *file;
-    elman_status s = el_tensors_open(context, path, &file);
+    elman_status s = el_check_loaded(dtype);
+    if (!s)
+        s = el_tensors_open(context, path, &file);
     if (s)
         return s;
-    EL_COMPUTE(s = el_network_from_tensors(context, file, path, out));
+    EL_COMPUTE(
+        s = el_network_from_tensors(context, file, path, rounded, dtype, out));
     el_tensors_free(file);
     return s;
+}
+
+elman_status elman_network_load(elman_context *context, const char *path,
+                                elman_network **out)
+{
+    return load(context, path, false, ELMAN_DTYPE_OWN, out);
+}
+
+elman_status elman_network_load_inference(elman_context *context,
+                                          const char *path, elman_dtype dtype,
+                                          elman_network **out)
+{
+    return load(context, path, true, dtype, out);
+}
+
+static elman_status check_exact(const elman_network *network)
+{
+    return network->rounded
+               ? el_fail(ELMAN_EUNSUPPORTED,
+                         "the network has its weights rounded to bfloat16, and "
+                         "no others (elman_network_load has them whole)")
+               : ELMAN_OK;
 }
 
 elman_status elman_network_save(const elman_network *network, const char *path)
 {
     EL_REQUIRE(network && path, "network or path is NULL");
-    elman_status s;
-    EL_COMPUTE(s = el_network_write(network, path));
+    elman_status s = check_exact(network);
+    if (!s)
+        EL_COMPUTE(s = el_network_write(network, path));
     return s;
 }
 
@@ -106,6 +132,8 @@ elman_status elman_network_convert(const elman_network *network,
     elman_network_desc d = network->desc;
     d.rnn.dtype = dtype;
     elman_status s = el_check_rnn_desc(&d.rnn);
+    if (!s)
+        s = check_exact(network);
     if (!s)
         EL_COMPUTE(s = el_network_copy(network, dtype, out));
     return s;

@@ -21,6 +21,15 @@ elman_status elman_tensors_read(elman_context *context, const char *path,
     return el_tensors_read(context, path, out);
 }
 
+elman_status elman_tensors_peek(elman_context *context, const char *path,
+                                elman_tensors **out)
+{
+    EL_REQUIRE(out, "out is NULL");
+    *out = NULL;
+    EL_REQUIRE(context && path, "context or path is NULL");
+    return el_tensors_open(context, path, out);
+}
+
 void elman_tensors_destroy(elman_tensors **tensors)
 {
     if (!tensors)

@@ -37,7 +37,8 @@ elman_status el_c_rounded_network(const elman_network *network,
 {
     elman_status status = check_dtype(network);
     if (!status)
-        status = el_network_create(network->context, &network->desc, out);
+        status =
+            el_network_create(network->context, &network->desc, false, out);
     if (!status && (status = take_weights(network, to, *out)) != ELMAN_OK) {
         el_network_free(*out);
         *out = NULL;

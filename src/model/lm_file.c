@@ -102,7 +102,7 @@ elman_status el_lm_read_meta(const elman_context *context,
 
 elman_status el_lm_from_tensors(const elman_context *context,
                                 const elman_tensors *file, const char *path,
-                                bool infers, elman_lm **out)
+                                bool infers, elman_dtype dtype, elman_lm **out)
 {
     el_model_meta meta = {.kind = ELMAN_KIND_LM};
     elman_vocab *vocab = NULL;
@@ -117,10 +117,13 @@ elman_status el_lm_from_tensors(const elman_context *context,
     if (!s) {
         elman_lm_desc desc = desc_of(&meta);
         desc.inference_only = infers;
+        if (dtype != ELMAN_DTYPE_OWN)
+            desc.dtype = dtype;
         s = el_lm_create(context, &desc, vocab, &lm);
     }
     if (!s)
-        s = el_model_take_weights(&lm->net, file, path, EL_TRAINER_PREFIX);
+        s = el_model_take_weights(&lm->net, file, path, meta.dtype,
+                                  EL_TRAINER_PREFIX);
     const char *const training = el_tensors_meta(file, "training");
     if (!s && training && (s = el_lm_take_history(lm, training)) != ELMAN_OK)
         s = el_fail_in(s, path);

@@ -12,10 +12,11 @@
 elman_status el_lm_write(const elman_lm *lm, const void *weights,
                          const elman_tensor *more, int more_count,
                          const char *path, int keep);
-/* path stands in messages; infers: with inference_only of elman_lm_desc. */
+/* path stands in messages; infers: with inference_only of elman_lm_desc; dtype:
+ * to compute in (ELMAN_DTYPE_OWN: the file's). */
 elman_status el_lm_from_tensors(const elman_context *context,
                                 const elman_tensors *file, const char *path,
-                                bool infers, elman_lm **out);
+                                bool infers, elman_dtype dtype, elman_lm **out);
 /* Only what the metadata says. */
 elman_status el_lm_read_meta(const elman_context *context,
                              const elman_tensors *file, const char *path,

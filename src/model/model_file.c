@@ -440,9 +440,10 @@ static elman_status give_rows(void *arg, int64_t first, int64_t rows, void *to)
 }
 
 static elman_status take_view(elman_network *n, const elman_tensors *file,
-                              const char *path, const elman_view *view)
+                              const char *path, elman_dtype own,
+                              const elman_view *view)
 {
-    const elman_dtype dtype = el_dtype_stored(n->k->dtype);
+    const elman_dtype dtype = el_dtype_stored(own);
     from_file f = {.file = file};
     const elman_status s =
         el_model_find_tensor(file, path, view->name, &f.tensor);
@@ -453,18 +454,19 @@ static elman_status take_view(elman_network *n, const elman_tensors *file,
                        "%s: tensor %s does not have the shape and dtype "
                        "that the metadata asks for",
                        path, view->name);
-    return el_network_fill(n, view, give_rows, &f);
+    return el_network_fill(n, view, dtype, give_rows, &f);
 }
 
 elman_status el_model_take_weights(elman_network *n, const elman_tensors *file,
-                                   const char *path, const char *others)
+                                   const char *path, elman_dtype own,
+                                   const char *others)
 {
-    const bool bytes = n->k->dtype == ELMAN_INT8;
+    const bool bytes = own == ELMAN_INT8;
     for (int i = 0; i < n->views.count; ++i) {
         const elman_view *const view = &n->views.list[i];
         const elman_status s = bytes && view->rank == 2
                                    ? el_int8_take(n, file, path, view)
-                                   : take_view(n, file, path, view);
+                                   : take_view(n, file, path, own, view);
         if (s)
             return s;
     }
@@ -537,7 +539,8 @@ static elman_network_desc desc_of(const el_model_meta *m)
 
 elman_status el_network_from_tensors(const elman_context *context,
                                      const elman_tensors *file,
-                                     const char *path, elman_network **out)
+                                     const char *path, bool rounded,
+                                     elman_dtype dtype, elman_network **out)
 {
     el_model_meta meta = {.kind = ELMAN_KIND_NETWORK};
     elman_network *n = NULL;
@@ -545,11 +548,13 @@ elman_status el_network_from_tensors(const elman_context *context,
     if (!s)
         s = el_model_check_size(file, path, &meta);
     if (!s) {
-        const elman_network_desc desc = desc_of(&meta);
-        s = el_network_create(context, &desc, &n);
+        elman_network_desc desc = desc_of(&meta);
+        if (dtype != ELMAN_DTYPE_OWN)
+            desc.rnn.dtype = dtype;
+        s = el_network_create(context, &desc, rounded, &n);
     }
     if (!s)
-        s = el_model_take_weights(n, file, path, NULL);
+        s = el_model_take_weights(n, file, path, meta.dtype, NULL);
     if (s) {
         el_network_free(n);
         return s;

@@ -33,12 +33,13 @@ elman_status el_model_read_meta(const elman_tensors *file, const char *path,
  * outputs are set. */
 elman_status el_model_check_size(const elman_tensors *file, const char *path,
                                  const el_model_meta *meta);
-/* Takes every view's tensor, and packs them.  ELMAN_EFORMAT, naming it: one is
+/* Takes every view's tensor from a file that is of dtype `own`, whatever the
+ * network computes in, and packs them.  ELMAN_EFORMAT, naming it: one is
  * missing, has another shape or dtype, or belongs to no view and does not begin
  * with others (NULL: none may). */
 elman_status el_model_take_weights(elman_network *network,
                                    const elman_tensors *file, const char *path,
-                                   const char *others);
+                                   elman_dtype own, const char *others);
 
 /* ELMAN_EFORMAT, naming path and tensor, if it is not there. */
 elman_status el_model_find_tensor(const elman_tensors *file, const char *path,
@@ -59,10 +60,12 @@ typedef struct el_model_writing {
 elman_status el_model_write(const el_model_writing *w, const char *path,
                             int keep);
 
-/* A network alone. */
+/* A network alone, to compute in dtype (ELMAN_DTYPE_OWN: the file's); rounded:
+ * as el_network_create. */
 elman_status el_network_write(const elman_network *network, const char *path);
 elman_status el_network_from_tensors(const elman_context *context,
                                      const elman_tensors *file,
-                                     const char *path, elman_network **out);
+                                     const char *path, bool rounded,
+                                     elman_dtype dtype, elman_network **out);
 
 #endif

@@ -209,7 +209,7 @@ elman_status el_int8_take(elman_network *n, const elman_tensors *file,
     const int64_t most = el_rows_at_once(view);
     p.rows = el_alloc_array(n->context, most * view->shape[1], 1);
     p.scale = el_alloc_array(n->context, most, sizeof *p.scale);
-    s = p.rows && p.scale ? el_network_fill(n, view, give_rows, &p)
+    s = p.rows && p.scale ? el_network_fill(n, view, ELMAN_F32, give_rows, &p)
                           : ELMAN_ENOMEM;
     el_free(n->context, p.rows);
     el_free(n->context, p.scale);

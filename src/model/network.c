@@ -105,8 +105,31 @@ void el_network_pack(elman_network *n)
         el_decoder_pack(&n->decoder, n->weights);
 }
 
-elman_status el_network_fill(elman_network *n, const elman_view *view,
-                             el_rows_source *source, void *arg)
+/* Rows of another precision. */
+typedef struct cast {
+    el_rows_source *source;
+    void *arg;
+    bool wide; /* of the source's; those wanted are not, or the other way */
+    int64_t columns;
+    void *room; /* for some rows of the source's */
+} cast;
+
+static elman_status give_cast(void *arg, int64_t first, int64_t rows, void *to)
+{
+    const cast *const c = arg;
+    const int64_t count = rows * c->columns;
+    const elman_status s = c->source(c->arg, first, rows, c->room);
+    for (int64_t i = 0; !s && i < count; ++i) {
+        if (c->wide)
+            ((float *)to)[i] = (float)((const double *)c->room)[i];
+        else
+            ((double *)to)[i] = (double)((const float *)c->room)[i];
+    }
+    return s;
+}
+
+static elman_status fill(elman_network *n, const elman_view *view,
+                         el_rows_source *source, void *arg)
 {
     const int64_t all = view->shape[0], most = el_rows_at_once(view);
     const int64_t columns = view->rank > 1 ? view->shape[1] : 1;
@@ -120,6 +143,24 @@ elman_status el_network_fill(elman_network *n, const elman_view *view,
             return s;
     }
     return ELMAN_OK;
+}
+
+elman_status el_network_fill(elman_network *n, const elman_view *view,
+                             elman_dtype from, el_rows_source *source,
+                             void *arg)
+{
+    const bool wide = from == ELMAN_F64;
+    if (wide == (n->k->dtype == ELMAN_F64))
+        return fill(n, view, source, arg);
+    cast c = {.source = source,
+              .arg = arg,
+              .wide = wide,
+              .columns = view->rank > 1 ? view->shape[1] : 1};
+    c.room = el_alloc_array(n->context, el_rows_at_once(view) * c.columns,
+                            wide ? sizeof(double) : sizeof(float));
+    const elman_status s = c.room ? fill(n, view, give_cast, &c) : ELMAN_ENOMEM;
+    el_free(n->context, c.room);
+    return s;
 }
 
 void el_network_settle(elman_network *n)
@@ -142,7 +183,7 @@ void el_network_rows(const elman_network *n, const elman_view *view,
 }
 
 elman_status el_network_create(const elman_context *context,
-                               const elman_network_desc *desc,
+                               const elman_network_desc *desc, bool rounded,
                                elman_network **out)
 {
     const elman_rnn_desc *const d = &desc->rnn;
@@ -163,12 +204,13 @@ elman_status el_network_create(const elman_context *context,
         .outputs = desc->outputs,
         .tie = desc->tie,
         .decoder_bias = !desc->no_decoder_bias,
-        .once = d->dtype != ELMAN_BF16};
+        .once = d->dtype != ELMAN_BF16 || rounded};
     elman_network *const n = el_alloc(context, sizeof *n);
     if (!n)
         return ELMAN_ENOMEM;
     n->context = context;
     n->desc = *desc;
+    n->rounded = rounded && d->dtype == ELMAN_BF16;
     if (desc->decode == ELMAN_DECODE_FINAL && !d->bidirectional)
         n->desc.decode = ELMAN_DECODE_LAST;
     const elman_status s = el_network_build(n, &parts);
@@ -189,54 +231,26 @@ void el_network_free(elman_network *n)
     el_free(n->context, n);
 }
 
-/* Rows of another network, in the precision of this one. */
 typedef struct rows_of {
     const elman_network *from;
     const elman_view *view;
-    bool wide;  /* of this one */
-    void *room; /* for some rows of the other one's */
 } rows_of;
 
 static elman_status give_rows(void *arg, int64_t first, int64_t rows, void *to)
 {
     const rows_of *const r = arg;
-    const bool wide = r->from->k->dtype == ELMAN_F64;
-    const int64_t columns = r->view->rank > 1 ? r->view->shape[1] : 1;
-    el_network_rows(r->from, r->view, first, rows,
-                    wide == r->wide ? to : r->room);
-    if (wide && !r->wide)
-        for (int64_t i = 0; i < rows * columns; ++i)
-            ((float *)to)[i] = (float)((const double *)r->room)[i];
-    else if (r->wide && !wide)
-        for (int64_t i = 0; i < rows * columns; ++i)
-            ((double *)to)[i] = (double)((const float *)r->room)[i];
+    el_network_rows(r->from, r->view, first, rows, to);
     return ELMAN_OK;
-}
-
-/* Elements of the most rows that are asked for at once. */
-static int64_t most_at_once(const elman_network *n)
-{
-    int64_t most = 0;
-    for (int i = 0; i < n->views.count; ++i) {
-        const elman_view *const v = &n->views.list[i];
-        const int64_t rows = el_rows_at_once(v);
-        const int64_t count = rows * (v->rank > 1 ? v->shape[1] : 1);
-        most = count > most ? count : most;
-    }
-    return most;
 }
 
 elman_status el_network_copy_weights(elman_network *n,
                                      const elman_network *from)
 {
-    rows_of r = {.from = from, .wide = n->k->dtype == ELMAN_F64};
-    r.room = el_alloc_array(n->context, most_at_once(n), from->k->size);
-    elman_status s = r.room ? ELMAN_OK : ELMAN_ENOMEM;
+    elman_status s = ELMAN_OK;
     for (int i = 0; !s && i < n->views.count; ++i) {
-        r.view = &n->views.list[i];
-        s = el_network_fill(n, r.view, give_rows, &r);
+        rows_of r = {.from = from, .view = &n->views.list[i]};
+        s = el_network_fill(n, r.view, from->k->dtype, give_rows, &r);
     }
-    el_free(n->context, r.room);
     if (!s)
         el_network_settle(n);
     return s;
@@ -247,7 +261,7 @@ elman_status el_network_copy(const elman_network *n, elman_dtype dtype,
 {
     elman_network_desc desc = n->desc;
     desc.rnn.dtype = dtype;
-    elman_status s = el_network_create(n->context, &desc, out);
+    elman_status s = el_network_create(n->context, &desc, false, out);
     if (!s && (s = el_network_copy_weights(*out, n)) != ELMAN_OK) {
         el_network_free(*out);
         *out = NULL;

@@ -19,6 +19,7 @@ struct elman_network {
     int64_t width; /* of what a step gives: O, or S*P without a decoder */
     el_stack stack;
     el_decoder decoder; /* its context is NULL where there is none */
+    bool rounded;       /* its weights are those of bfloat16, and no others */
     el_compact compact; /* where weights lie once; its context is NULL where
                          * they lie flat, beside their packed copies */
     void *weights;      /* the flat block; of a compact one only while it is
@@ -52,16 +53,19 @@ void *el_network_open(elman_network *network);
 /* After weights were written. */
 void el_network_pack(elman_network *network);
 /* Weights come and go some rows after the others, without a flat block where
- * there is none; after the last of them el_network_settle. */
+ * there is none; after the last of them el_network_settle.  What the source
+ * gives are doubles where `from` is ELMAN_F64, and else floats. */
 elman_status el_network_fill(elman_network *network, const elman_view *view,
-                             el_rows_source *source, void *arg);
+                             elman_dtype from, el_rows_source *source,
+                             void *arg);
 void el_network_settle(elman_network *network);
 void el_network_rows(const elman_network *network, const elman_view *view,
                      int64_t first, int64_t rows, void *to);
 
-/* desc has been checked, and what is 0 in it is filled in. */
+/* desc has been checked, and what is 0 in it is filled in.  Weights lie once,
+ * but those of bfloat16 only where they may be `rounded`. */
 elman_status el_network_create(const elman_context *context,
-                               const elman_network_desc *desc,
+                               const elman_network_desc *desc, bool rounded,
                                elman_network **out);
 void el_network_free(elman_network *network);
 /* A copy that computes in dtype. */

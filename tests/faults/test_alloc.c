@@ -645,6 +645,14 @@ static elman_status networks(scene *s)
     elman_network_destroy(&again);
     if (!status)
         status = elman_network_load(s->context, "network", &again);
+    elman_network_destroy(&again);
+    if (!status)
+        status = elman_network_load_inference(s->context, "network", ELMAN_BF16,
+                                              &again);
+    elman_network_destroy(&again);
+    if (!status)
+        status = elman_network_load_inference(s->context, "network", ELMAN_F64,
+                                              &again);
     elman_network_destroy(&bytes);
     elman_network_state_destroy(&state);
     elman_network_tape_destroy(&tape);

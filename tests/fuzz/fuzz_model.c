@@ -113,7 +113,7 @@ static void load_model(const elman_tensors *file, size_t size)
     elman_lm *lm = NULL;
     most = 0;
     const elman_status s =
-        el_lm_from_tensors(context, file, "fuzz", false, &lm);
+        el_lm_from_tensors(context, file, "fuzz", false, ELMAN_DTYPE_OWN, &lm);
     FUZZ_CHECK(s == ELMAN_OK || s == ELMAN_EFORMAT);
     FUZZ_CHECK((s == ELMAN_OK) == (lm != NULL));
     /* A header does not make us allocate what the file cannot fill. */

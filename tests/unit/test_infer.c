@@ -117,7 +117,7 @@ static void test_same(void **state)
         const bool rounded = dtype == ELMAN_BF16;
         elman_lm *lm = model(plain, i / DTYPES, dtype), *infers;
         must(elman_lm_save(lm, "model"));
-        must(elman_lm_load_inference(plain, "model", &infers));
+        must(elman_lm_load_inference(plain, "model", ELMAN_DTYPE_OWN, &infers));
         elman_lm_desc d = ELMAN_LM_DESC;
         elman_lm_describe(infers, &d);
         assert_int_equal(d.inference_only, 1);
@@ -148,8 +148,8 @@ static void test_same(void **state)
     }
 }
 
-/* From one dtype to another, each of them either way: the same as of models
- * that train. */
+/* From one dtype to another, each of them either way, by a copy and while it is
+ * loaded: the same as of models that train. */
 static void test_convert(void **state)
 {
     (void)state;
@@ -159,7 +159,8 @@ static void test_convert(void **state)
                               to = dtypes[k / DTYPES];
             elman_lm *lm = model(plain, i, from), *infers, *a, *b;
             must(elman_lm_save(lm, "model"));
-            must(elman_lm_load_inference(plain, "model", &infers));
+            must(elman_lm_load_inference(plain, "model", ELMAN_DTYPE_OWN,
+                                         &infers));
             if (from == ELMAN_BF16 && to != from) {
                 must_fail(elman_lm_convert(infers, to, &b), ELMAN_EUNSUPPORTED,
                           "rounded to bfloat16");
@@ -170,6 +171,11 @@ static void test_convert(void **state)
                 elman_lm_destroy(&a);
                 elman_lm_destroy(&b);
             }
+            elman_lm_destroy(&infers);
+            must(elman_lm_load_inference(plain, "model", to, &infers));
+            must(elman_lm_convert(lm, to, &a));
+            same_results(a, infers);
+            elman_lm_destroy(&a);
             elman_lm_destroy(&infers);
             elman_lm_destroy(&lm);
         }
@@ -191,7 +197,7 @@ static void test_taken(void **state)
         elman_lm *f32 = letters_lm(plain, &desc, LETTERS), *lm, *infers;
         trying("memory of %s, dtype %d", letters_name(&desc), dtype);
         must(elman_lm_convert(f32, dtype, &lm));
-        must(elman_lm_save(lm, "model"));
+        must(elman_lm_save(i % 2 ? lm : f32, "model"));
         const int64_t count = elman_lm_parameters(lm);
         const int64_t each = dtype == ELMAN_F64    ? 8
                              : dtype == ELMAN_BF16 ? 2
@@ -202,7 +208,7 @@ static void test_taken(void **state)
         counting c = {0};
         elman_context *context = counting_context(&c);
         const long long before = c.bytes;
-        must(elman_lm_load_inference(context, "model", &infers));
+        must(elman_lm_load_inference(context, "model", dtype, &infers));
         const long long taken = c.bytes - before;
         elman_memory m = ELMAN_MEMORY, other = ELMAN_MEMORY;
         elman_tape_desc size = ELMAN_TAPE_DESC;
@@ -240,7 +246,8 @@ static void test_faults(void **state)
         elman_status s = ELMAN_ENOMEM;
         for (int k = 1; s == ELMAN_ENOMEM; ++k) {
             c.fail = c.asked + k;
-            s = elman_lm_load_inference(context, "model", &infers);
+            s = elman_lm_load_inference(context, "model", ELMAN_DTYPE_OWN,
+                                        &infers);
             assert_true(s == ELMAN_OK || c.live == live);
         }
         must(s);
@@ -294,8 +301,11 @@ static void test_made(void **state)
     must_fail(elman_trainer_create(plain, &train, text, NULL, &trainer),
               ELMAN_EINVAL, "inference only");
     elman_lm_destroy(&infers);
-    must_fail(elman_lm_load_inference(plain, "nothing", &infers), ELMAN_EIO,
-              "nothing");
+    must_fail(
+        elman_lm_load_inference(plain, "nothing", ELMAN_DTYPE_OWN, &infers),
+        ELMAN_EIO, "nothing");
+    must_fail(elman_lm_load_inference(plain, "nothing", ELMAN_I64, &infers),
+              ELMAN_EINVAL, "dtype is 2");
     elman_text_close(&text);
     elman_lm_destroy(&lm);
 }

@@ -398,7 +398,7 @@ static void test_refused(void **state)
     elman_learner *learner = (elman_learner *)&desc;
     must(elman_lm_convert(lm, ELMAN_INT8, &bytes));
     must(elman_lm_save(lm, "model"));
-    must(elman_lm_load_inference(plain, "model", &infers));
+    must(elman_lm_load_inference(plain, "model", ELMAN_DTYPE_OWN, &infers));
     const elman_learner_desc fine = ELMAN_LEARNER_DESC;
     must_fail(elman_learner_create(bytes, &fine, &learner), ELMAN_EINVAL,
               "INT8");

@@ -522,6 +522,76 @@ static void test_decode(void **state)
 
 /* ---- Files ---------------------------------------------------------------*/
 
+/* Loaded in any dtype: as a copy in that dtype runs, but that what is rounded
+ * to bfloat16 is kept once, and not given away again. */
+static void test_loaded(void **state)
+{
+    static const elman_dtype dtypes[] = {ELMAN_F32, ELMAN_F64, ELMAN_BF16,
+                                         ELMAN_INT8};
+    draw d = {.stream = 125};
+    (void)state;
+    for (int i = 0; i < KINDS * 16; i += 5) {
+        const elman_dtype from = dtypes[i % 4], to = dtypes[i / 4 % 4];
+        const elman_network_desc desc = kind(i / 16);
+        elman_network *n = make(&desc, &d), *there, *copy, *loaded, *no;
+        elman_memory once = ELMAN_MEMORY, plainly = ELMAN_MEMORY;
+        trying("kind %d from dtype %d to %d", i / 16, from, to);
+        must(elman_network_convert(n, from, &there));
+        must(elman_network_save(there, "network"));
+        must(elman_network_convert(there, to, &copy));
+        must(elman_network_load_inference(plain, "network", to, &loaded));
+        assert_int_equal(described(loaded).rnn.dtype, to);
+        const input in = draw_input(copy, &d);
+        const elman_sequences q = sequences_of(&in, NULL, NULL);
+        expect_same("y", to == ELMAN_F64 ? to : ELMAN_F32, run(loaded, &q),
+                    run(copy, &q), STEPS * BATCH * elman_network_width(n));
+        must(elman_network_memory(loaded, 5, 3, &once));
+        must(elman_network_memory(copy, 5, 3, &plainly));
+        if (to == ELMAN_BF16) {
+            must_fail(elman_network_save(loaded, "no"), ELMAN_EUNSUPPORTED,
+                      "rounded to bfloat16");
+            must_fail(elman_network_convert(loaded, ELMAN_F32, &no),
+                      ELMAN_EUNSUPPORTED, "rounded to bfloat16");
+        } else {
+            assert_int_equal(once.total, plainly.total);
+            must(elman_network_save(loaded, "again"));
+            must(elman_network_save(copy, "wanted"));
+            expect_same_files("again", "wanted");
+        }
+        elman_network_destroy(&loaded);
+        elman_network_destroy(&copy);
+        elman_network_destroy(&there);
+        elman_network_destroy(&n);
+        scratch_free(NULL);
+    }
+    elman_network_desc large = ELMAN_NETWORK_DESC;
+    elman_memory bytes = ELMAN_MEMORY;
+    elman_network *n, *loaded;
+    elman_tensors *file;
+    elman_tensor weight;
+    large.rnn.cell = ELMAN_CELL_GRU;
+    large.rnn.input = large.rnn.hidden = 256;
+    must(elman_network_create(plain, &large, &n));
+    must(elman_network_save(n, "network"));
+    must(elman_network_load_inference(plain, "network", ELMAN_BF16, &loaded));
+    must(elman_network_memory(loaded, 0, 1, &bytes));
+    assert_true((double)(bytes.weights + bytes.packed) <
+                2.2 * (double)elman_network_parameters(n));
+    elman_network_destroy(&loaded);
+    elman_network_destroy(&n);
+    must_fail(elman_network_load_inference(plain, "no", ELMAN_DTYPE_OWN, &n),
+              ELMAN_EIO, "no");
+    must_fail(elman_network_load_inference(plain, "network", ELMAN_I32, &n),
+              ELMAN_EINVAL, "dtype is 3");
+    /* What it is can be seen without reading it. */
+    must(elman_tensors_peek(plain, "network", &file));
+    assert_int_equal(elman_tensors_kind(file), ELMAN_KIND_NETWORK);
+    must(elman_tensors_find(file, "rnn.weight_hh_l0", &weight));
+    assert_true(weight.count > 0 && weight.data == NULL);
+    elman_tensors_destroy(&file);
+    must_fail(elman_tensors_peek(plain, "no", &file), ELMAN_EIO, "no");
+}
+
 static void test_files(void **state)
 {
     draw d = {.stream = 124};
@@ -816,10 +886,11 @@ static void test_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parts),  cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_steps),  cmocka_unit_test(test_autonomous),
-        cmocka_unit_test(test_files),  cmocka_unit_test(test_forgeries),
-        cmocka_unit_test(test_decode), cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_parts),     cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_steps),     cmocka_unit_test(test_autonomous),
+        cmocka_unit_test(test_files),     cmocka_unit_test(test_loaded),
+        cmocka_unit_test(test_forgeries), cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_arguments),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
