@@ -45,9 +45,10 @@ void resume_command(int ranks, int argc, char **argv, const char *checkpoint,
     put_word(out, "--resume");
     put_word(out, checkpoint);
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--resume") == 0)
+        if (strcmp(argv[i], "--resume") == 0 || strcmp(argv[i], "--from") == 0)
             i++;
-        else if (strncmp(argv[i], "--resume=", 9) != 0)
+        else if (strncmp(argv[i], "--resume=", 9) != 0 &&
+                 strncmp(argv[i], "--from=", 7) != 0)
             put_word(out, argv[i]);
     }
 }

@@ -182,7 +182,8 @@ static void print_sizes(const elman_lm_desc *d)
         printf("one-hot input\n");
 }
 
-/* A JSON object of plain members, as "key value, key value". */
+/* A JSON object of plain members, as "key value, key value"; what is in an
+ * object among them comes behind its key, and nothing is "unknown". */
 static void print_history(const char *history)
 {
     const int left = 12, width = 79;
@@ -192,6 +193,8 @@ static void print_history(const char *history)
     if (*history == '\0')
         printf("unknown");
     for (; *history != '\0'; history++) {
+        if (strncmp(history, "{}", 2) == 0)
+            printf("unknown");
         if (strchr("{}\":", *history) != NULL || (unsigned char)*history < 32)
             continue;
         if (*history == ' ' && history[-1] == ',' &&

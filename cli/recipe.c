@@ -34,6 +34,9 @@ static const option table[] = {
      .help = "only the first N tokens; 0: all"},
 
     {OPTION_HEADING, .help = "The network"},
+    {OPTION_TEXT, 0, "from", AT(from), "MODEL",
+     .help = "begin with this model's weights; network, vocabulary and (by "
+             "default) --dtype are the model's"},
     {OPTION_CHOICE, 0, "cell", AT(cell), .choices = "elman|none|lstm|gru",
      .memory = MEMORY_FIXED, .initial = "elman",
      .help = "none: no hidden state, a perceptron on the last --context "
@@ -190,6 +193,8 @@ static const option table[] = {
      .help = "at the end, one JSON object on stdout"},
 };
 /* clang-format on */
+_Static_assert(sizeof table / sizeof *table <= OPTIONS_MOST,
+               "there is room for every row");
 
 static const int64_t default_embed[] = {
     [ELMAN_CHAR] = 0, [ELMAN_WORD] = 128, [ELMAN_BYTE] = 0};
@@ -366,20 +371,51 @@ static int check_together(const recipe *r, const arguments *a)
     return check_network(r, a);
 }
 
-int recipe_complete(recipe *r, const arguments *a)
+/* What a model says of itself. */
+static const char *const inherited[] = {
+    "level",   "normalize", "min-count",  "vocab-size", "cell",
+    "context", "embed",     "activation", "reset",      "hidden",
+    "layers",  "proj",      "tie"};
+
+static int check_from(const recipe *r, const arguments *a)
 {
-    if (r->output == NULL)
-        return complain_usage(recipe_grammar.command,
-                              "no model file is named (-o FILE)");
+    const char *command = recipe_grammar.command;
+
     if (r->resume != NULL)
-        return DONE;
-    if (!given(a, "embed"))
-        r->embed = r->tie ? output_size(r) : default_embed[r->level];
+        return complain_usage(command, "--from begins a run, and --resume goes "
+                                       "on with one, whose checkpoint has the "
+                                       "weights (give one)");
+    for (size_t i = 0; i < sizeof inherited / sizeof *inherited; i++)
+        if (given(a, inherited[i]))
+            return complain_usage(command,
+                                  "--%s means nothing with --from, whose model "
+                                  "says it",
+                                  inherited[i]);
+    return DONE;
+}
+
+/* Defaults that depend on other options. */
+static int settle(recipe *r, const arguments *a)
+{
     if (!given(a, "lr"))
         r->lr = default_lr[r->optimizer];
     if (given(a, "updates") && r->updates > 0 && !given(a, "epochs"))
         r->epochs = 0;
     return check_together(r, a);
+}
+
+int recipe_complete(recipe *r, const arguments *a)
+{
+    if (r->output == NULL)
+        return complain_usage(recipe_grammar.command,
+                              "no model file is named (-o FILE)");
+    if (r->from != NULL)
+        return check_from(r, a);
+    if (r->resume != NULL)
+        return DONE;
+    if (!given(a, "embed"))
+        r->embed = r->tie ? output_size(r) : default_embed[r->level];
+    return settle(r, a);
 }
 
 /* ---- To and from the library ---------------------------------------------*/
@@ -438,27 +474,34 @@ void recipe_describe(const recipe *r, elman_train_desc *out)
     out->memory = r->memory;
 }
 
-/* The inverse: changes of r what a checkpoint holds. */
-static void understand(recipe *r, const elman_train_desc *d,
-                       const elman_vocab *vocab)
+/* The inverse, of what a model is: its tokens and its network. */
+static void understand_model(recipe *r, const elman_lm_desc *d,
+                             const elman_vocab *vocab)
 {
     r->level = (int)elman_vocab_level(vocab);
     r->normalize = (int)elman_vocab_normalize(vocab);
 
-    r->cell = (int)d->model.cell;
-    r->activation = (int)d->model.activation;
-    r->dtype = dtype_choice(d->model.dtype);
-    r->hidden = d->model.hidden;
-    r->layers = d->model.layers > 0 ? d->model.layers : 1;
-    r->embed = d->model.embed;
-    r->proj = d->model.proj;
-    r->reset = d->model.reset_before;
-    r->tie = d->model.tie;
+    r->cell = (int)d->cell;
+    r->activation = (int)d->activation;
+    r->dtype = dtype_choice(d->dtype);
+    r->hidden = d->hidden;
+    r->layers = d->layers > 0 ? d->layers : 1;
+    r->embed = d->embed;
+    r->proj = d->proj;
+    r->reset = d->reset_before;
+    r->tie = d->tie;
+    if (r->cell == ELMAN_CELL_NONE)
+        r->context = d->context;
+}
+
+/* And of all that a checkpoint holds. */
+static void understand(recipe *r, const elman_train_desc *d,
+                       const elman_vocab *vocab)
+{
+    understand_model(r, &d->model, vocab);
     r->dropout = d->model.dropout;
     r->locked = d->model.locked;
     r->weight_drop = d->model.weight_drop;
-    if (r->cell == ELMAN_CELL_NONE)
-        r->context = d->model.context;
 
     r->optimizer = (int)d->optimizer.kind;
     r->momentum = d->optimizer.momentum;
@@ -519,4 +562,21 @@ int recipe_recall(recipe *r, const arguments *a, const char *file,
     if (given(a, "updates") && !given(a, "epochs") && kept.updates == 0)
         r->epochs = 0;
     return check_together(r, a);
+}
+
+int recipe_adopt(recipe *r, const arguments *a, const char *file,
+                 const elman_lm *lm)
+{
+    const int dtype = r->dtype;
+    elman_lm_desc desc = ELMAN_LM_DESC;
+
+    elman_lm_describe(lm, &desc);
+    if (desc.dtype == ELMAN_INT8)
+        return complain("%s: has weights of a byte, which do not train (elman "
+                        "convert --dtype f32 makes floats of them)",
+                        file);
+    understand_model(r, &desc, elman_lm_vocab(lm));
+    if (given(a, "dtype"))
+        r->dtype = dtype;
+    return settle(r, a);
 }

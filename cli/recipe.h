@@ -10,7 +10,7 @@
 
 /* Choices are ints, in the order of the library's enumerations. */
 typedef struct recipe {
-    const char *output, *valid, *log, *checkpoint, *resume, *isa;
+    const char *output, *valid, *log, *checkpoint, *resume, *from, *isa;
     int level, normalize;
     int64_t min_count, vocab_size, max_tokens;
     int cell, activation, reset, dtype, tie, locked;
@@ -35,13 +35,19 @@ typedef struct recipe {
 extern const grammar recipe_grammar;
 
 /* Fills in the defaults that depend on other options, and checks that the
- * options belong together; for a run that goes on, recipe_recall does it.
+ * options belong together; for a run that goes on from a checkpoint,
+ * recipe_recall does it, and from a model recipe_adopt.
  * DONE, or the exit status with the sentence written; likewise below. */
 int recipe_complete(recipe *r, const arguments *given);
 /* For a run that goes on: options that were not given take the checkpoint's
  * values, the others must agree with it.  file is the checkpoint's name. */
 int recipe_recall(recipe *r, const arguments *given, const char *file,
                   const elman_train_desc *desc, const elman_vocab *vocab);
+/* For a run that begins with a model's weights: the network and the vocabulary
+ * are the model's, and so is the dtype where none was given.  file is the
+ * model's name. */
+int recipe_adopt(recipe *r, const arguments *given, const char *file,
+                 const elman_lm *lm);
 void recipe_describe(const recipe *r, elman_train_desc *out);
 
 #endif

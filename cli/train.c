@@ -27,6 +27,7 @@ typedef struct run {
 
     elman_context *context;
     elman_vocab *vocab; /* the checkpoint's; NULL for a new run */
+    elman_lm *from;     /* the model of --from, until the trainer has it */
     elman_text *text, *valid;
     elman_trainer *trainer;
     runlog log;
@@ -138,6 +139,10 @@ static int check_places(const run *r)
         if (check_place(paths[i]) != DONE ||
             check_not_text(r, paths[i]) != DONE)
             return FAILED;
+        if (i > 0 && c->from != NULL && same_file(paths[i], c->from))
+            return complain("%s: is the model to go on from, and would be "
+                            "overwritten",
+                            paths[i]);
         for (int k = 0; k < i; k++)
             if (paths[k] != NULL && (strcmp(paths[i], paths[k]) == 0 ||
                                      same_file(paths[i], paths[k])))
@@ -196,6 +201,12 @@ static int open_text(run *r, const char *const *paths, int count,
     return status == ELMAN_OK ? DONE : complain_library();
 }
 
+/* What the texts are opened with; NULL: a vocabulary is made of them. */
+static const elman_vocab *known_vocab(const run *r)
+{
+    return r->from != NULL ? elman_lm_vocab(r->from) : r->vocab;
+}
+
 static int open_texts(run *r)
 {
     const char *valid = r->recipe.valid;
@@ -209,7 +220,7 @@ static int open_texts(run *r)
         if (r->texts[i] == NULL)
             return FAILED;
     }
-    if (open_text(r, r->texts, count, r->vocab, &r->text) != DONE)
+    if (open_text(r, r->texts, count, known_vocab(r), &r->text) != DONE)
         return FAILED;
     if (valid == NULL)
         return DONE;
@@ -254,11 +265,30 @@ static int check_vocab(run *r)
     return status;
 }
 
+/* What of the text a model does not know. */
+static int judge_text(const run *r)
+{
+    const int64_t unknown = elman_text_unknown(r->text);
+    const int64_t tokens = elman_text_tokens(r->text);
+
+    if (unknown == tokens)
+        return complain("%s: not one of its tokens is in the vocabulary of %s",
+                        r->args.operands[0], r->recipe.from);
+    if (unknown > 0 && !r->recipe.quiet)
+        fprintf(stderr,
+                "%s of %s tokens are not in the model's vocabulary, and count "
+                "as <unk>\n",
+                grouped(unknown).text, grouped(tokens).text);
+    return DONE;
+}
+
 /* What a vocabulary cannot be good for, and what it may be bad at. */
 static int judge_vocab(const run *r)
 {
     const elman_vocab *vocab = elman_text_vocab(r->text);
 
+    if (r->from != NULL)
+        return judge_text(r);
     if (elman_vocab_level(vocab) == ELMAN_BYTE || r->vocab != NULL)
         return DONE;
     if (elman_vocab_size(vocab) < 2)
@@ -286,6 +316,16 @@ static int recall(run *r)
         ELMAN_OK)
         return complain_library();
     return recipe_recall(&r->recipe, &r->args, file, &desc, r->vocab);
+}
+
+/* Reads the model that is gone on from, likewise. */
+static int adopt(run *r)
+{
+    const char *file = r->recipe.from;
+
+    if (elman_lm_load(r->context, file, &r->from) != ELMAN_OK)
+        return complain_library();
+    return recipe_adopt(&r->recipe, &r->args, file, r->from);
 }
 
 static int start(run *r, const elman_train_desc *desc)
@@ -316,7 +356,11 @@ static int make_trainer(run *r)
 
     recipe_describe(&r->recipe, &desc);
     desc.ranks = &r->ranks;
-    return r->recipe.resume == NULL ? start(r, &desc) : go_on(r, &desc);
+    desc.from = r->from;
+    const int status =
+        r->recipe.resume == NULL ? start(r, &desc) : go_on(r, &desc);
+    elman_lm_destroy(&r->from);
+    return status;
 }
 
 /* ---- The run -------------------------------------------------------------*/
@@ -562,6 +606,7 @@ static void finish(run *r)
     elman_text_close(&r->valid);
     elman_text_close(&r->text);
     elman_vocab_destroy(&r->vocab);
+    elman_lm_destroy(&r->from);
     elman_context_destroy(&r->context);
     free(r->texts);
     free(r->checkpoint);
@@ -611,6 +656,8 @@ static int prepare(run *r)
 
     if (c->resume != NULL)
         status = recall(r);
+    else if (c->from != NULL)
+        status = adopt(r);
     if (status == DONE)
         status = check_ranks(r);
     if (status == DONE && r->ranks.rank == 0)

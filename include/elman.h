@@ -1074,6 +1074,9 @@ typedef struct elman_train_desc {
                      * steps / cut, which an update has on average */
     int64_t memory; /* a budget in bytes for all but weights, tokens and texts,
                      * as in elman_tape_desc; 0: none */
+    const elman_lm *from; /* a model whose weights the run begins with; NULL:
+                           * they are drawn from the seed.  Borrowed by
+                           * elman_trainer_create alone; see there */
 } elman_train_desc;
 #define ELMAN_TRAIN_DESC                                                       \
     {                                                                          \
@@ -1125,7 +1128,17 @@ typedef struct elman_ranks {
 /* text and valid (NULL: none) are borrowed; valid must share text's
  * vocabulary.  ELMAN_ETEXT: the text is shorter than one batch.
  * ELMAN_EINVAL: also a memory that is too little, with the least that would
- * do. */
+ * do.
+ *
+ * With desc.from the weights, and their average, begin as that model's; all
+ * else begins as ever: moments and counters at zero, states as zeros.
+ * desc.model must be of the same network, which elman_lm_describe(from,
+ * &desc.model) says, and the text opened with elman_lm_vocab(from)
+ * (ELMAN_EMISMATCH).  dtype, to which weights are rounded, dropout, locked and
+ * weight_drop are the caller's, and inference_only is 0; of that model it may
+ * be 1, but with ELMAN_BF16, where only rounded weights are left
+ * (ELMAN_EUNSUPPORTED).  One of ELMAN_INT8 will not do.  ELMAN_ENONFINITE: a
+ * weight is not finite, or not in that dtype. */
 ELMAN_API elman_status elman_trainer_create(elman_context *context,
                                             const elman_train_desc *desc,
                                             elman_text *text, elman_text *valid,
@@ -1196,10 +1209,11 @@ ELMAN_API void elman_snapshot_destroy(elman_snapshot **snapshot);
 
 /* Goes on from a checkpoint.  desc must agree with the checkpoint's but for
  * epochs and updates, and text and valid must be the same texts
- * (ELMAN_EMISMATCH).  Where path is missing or damaged, path.1 and path.2 are
- * tried, and used (path.1, say) tells which one it was; used has room for
- * used_size bytes.  mark: NULL if unwanted.  A path that had to be passed over
- * is named by elman_message even when the call succeeds. */
+ * (ELMAN_EMISMATCH); desc.from is not read, since the checkpoint has the
+ * weights.  Where path is missing or damaged, path.1 and path.2 are tried, and
+ * used (path.1, say) tells which one it was; used has room for used_size bytes.
+ * mark: NULL if unwanted.  A path that had to be passed over is named by
+ * elman_message even when the call succeeds. */
 ELMAN_API elman_status elman_trainer_resume(elman_context *context,
                                             const elman_train_desc *desc,
                                             elman_text *text, elman_text *valid,

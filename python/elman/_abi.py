@@ -346,6 +346,7 @@ class TrainDesc(Struct):
         ("back", c_int64),
         ("cut", c_double),
         ("memory", c_int64),
+        ("from", c_void_p),
     ]
     _defaults_ = {"cut": 0.5}
 

@@ -210,12 +210,37 @@ _OWNED: Tuple[Tuple[str, str, str, Any], ...] = (
 )
 
 
-def _completed(given: Dict[str, Any], level: str) -> Dict[str, Any]:
-    """The options of a new run: what was given, and the command's defaults."""
-    options = {**_DEFAULTS, **given}
+# What a model that is gone on from says itself.
+_INHERITED = (
+    "cell",
+    "context",
+    "activation",
+    "reset",
+    "hidden",
+    "layers",
+    "embed",
+    "proj",
+    "tie",
+)
+_OF_VOCABULARY = ("level", "normalize", "min_count", "vocab_size")
+
+
+def _completed(
+    given: Dict[str, Any], level: str, *, network: bool = True
+) -> Dict[str, Any]:
+    """The options of a new run: what was given, and the command's defaults;
+    without a network's where a model says those."""
+    usual_ones = {
+        name: value
+        for name, value in _DEFAULTS.items()
+        if network or name not in _INHERITED
+    }
+    options = {**usual_ones, **given}
     if given.get("updates") and "epochs" not in given:
         options["epochs"] = 0
     for name, owner, value, usual in _OWNED:
+        if owner not in options:
+            continue
         if options[owner] == value:
             options.setdefault(name, usual)
         elif name in given:
@@ -227,10 +252,10 @@ def _completed(given: Dict[str, Any], level: str) -> Dict[str, Any]:
         raise ValueError("locked says nothing without dropout")
     choice("optimizer", options["optimizer"], _abi.OPTIMIZERS)
     options.setdefault("lr", _RATES[options["optimizer"]])
-    if "embed" not in given:
-        network = options.get("proj") or options["hidden"]
+    if network and "embed" not in given:
+        width = options.get("proj") or options["hidden"]
         words = 128 if level == "word" else 0
-        options["embed"] = network if options.get("tie") else words
+        options["embed"] = width if options.get("tie") else words
     return options
 
 
@@ -330,13 +355,18 @@ class _Training:
         max_tokens: int,
         valid: Optional[Texts],
         resume: Optional[PathLike],
+        begin: Optional[LanguageModel],
     ) -> None:
         self.owner = owner
         self.update = 0
         self.kept = 0  # the last update that a checkpoint holds
         desc = _abi.TrainDesc()
         vocab: Optional[Handle] = None
-        if resume is None:
+        known: Optional[int] = None  # the vocabulary that there is
+        if begin is not None:
+            self._adopt(begin, desc, given)
+            known = begin._vocab
+        elif resume is None:
             level = level or "char"
             _describe(desc, _completed(given, level))
         else:
@@ -348,6 +378,7 @@ class _Training:
             vocab = self._recall(resume, desc)
             _describe(desc, given)
             self._agree(vocab, level, normalize)
+            known = vocab.pointer
         self.text = _open_text(
             owner,
             texts,
@@ -359,7 +390,7 @@ class _Training:
             min_count=integer("min_count", min_count),
             vocab_size=integer("vocab_size", vocab_size),
             held_out=desc.valid_fraction,
-            vocab=vocab.pointer if vocab else None,
+            vocab=known,
         )
         self.valid: Optional[Handle] = None
         if valid is not None:
@@ -375,6 +406,16 @@ class _Training:
         self.total: int = lib.elman_trainer_total_updates(
             self.trainer.pointer
         )
+
+    @staticmethod
+    def _adopt(
+        model: LanguageModel, desc: _abi.TrainDesc, given: Dict[str, Any]
+    ) -> None:
+        """The network is the model's, and the weights are to begin as its."""
+        lib.elman_lm_describe(model._handle.pointer, byref(desc.model))
+        desc.model.inference_only = 0
+        setattr(desc, "from", model._handle.pointer)
+        _describe(desc, _completed(given, model.level, network=False))
 
     def _recall(self, path: PathLike, desc: _abi.TrainDesc) -> Handle:
         return create(
@@ -643,6 +684,7 @@ class LanguageModel:
         checkpoint: Optional[PathLike] = None,
         checkpoint_every: int = 0,
         resume: Optional[PathLike] = None,
+        from_: Optional[Union[PathLike, LanguageModel]] = None,
         threads: Optional[int] = None,
         isa: Optional[str] = None,
     ) -> LanguageModel:
@@ -654,7 +696,9 @@ class LanguageModel:
         run is left by an exception, Ctrl-C among them.  output is where the
         model file goes; without it the model is in memory alone.  With resume
         the options are the checkpoint's, and those that are given must agree
-        with it, but for epochs and updates.
+        with it, but for epochs and updates.  from_ is a model, or the path of
+        one, whose weights the run begins with; the network, the vocabulary and
+        by default dtype are that model's.
         """
         arguments = locals()
         given = {
@@ -664,6 +708,24 @@ class LanguageModel:
         }
         read = _paths(texts) + (_paths(valid) if valid is not None else [])
         _check_places((output, checkpoint), read)
+        begin: Optional[LanguageModel] = None
+        if from_ is not None:
+            if resume is not None:
+                raise ValueError(
+                    "from_ begins a run, and resume goes on with one (the "
+                    "checkpoint has the weights)"
+                )
+            defaults = {"min_count": 1, "vocab_size": 0}
+            for name in _INHERITED + _OF_VOCABULARY:
+                if arguments[name] != defaults.get(name):
+                    raise ValueError(
+                        f"{name} means nothing with from_, whose model says it"
+                    )
+            begin = (
+                from_
+                if isinstance(from_, LanguageModel)
+                else cls.load(from_, threads=threads, isa=isa)
+            )
         training = _Training(
             _context(threads, isa),
             texts,
@@ -675,6 +737,7 @@ class LanguageModel:
             max_tokens=max_tokens,
             valid=valid,
             resume=resume,
+            begin=begin,
         )
         every_update = integer("checkpoint_every", checkpoint_every)
         training.run(callback, checkpoint, every_update)

@@ -122,6 +122,33 @@ static elman_status check_texts(const elman_train_desc *d,
     return ELMAN_OK;
 }
 
+/* A model whose weights are there as they are, for the same network and the
+ * same tokens. */
+static elman_status check_from(const elman_train_desc *d,
+                               const elman_text *text)
+{
+    const elman_lm *const from = d->from;
+    if (!from)
+        return ELMAN_OK;
+    EL_REQUIRE(from->desc.dtype != ELMAN_INT8,
+               "the model to go on from is of ELMAN_INT8 (weights of a byte do "
+               "not train; elman_lm_convert makes floats of them)");
+    const elman_status s = el_check_exact(&from->desc);
+    if (s)
+        return s;
+    const el_lm_difference other = el_lm_differs(&from->desc, &d->model);
+    if (other.name)
+        return el_fail(ELMAN_EMISMATCH,
+                       "%s of the model to go on from is %lld, and %lld in the "
+                       "descriptor (elman_lm_describe fills it in)",
+                       other.name, (long long)other.a, (long long)other.b);
+    if (!el_vocab_same(el_text_vocab(text), from->vocab))
+        return el_fail(ELMAN_EMISMATCH,
+                       "the text was not opened with the vocabulary of the "
+                       "model to go on from");
+    return ELMAN_OK;
+}
+
 static elman_status check_ranks(const elman_train_desc *d)
 {
     const elman_ranks *const r = d->ranks;
@@ -154,6 +181,8 @@ elman_status elman_trainer_create(elman_context *context,
     if (s)
         return s;
     s = check_texts(&d, text, valid);
+    if (!s)
+        s = check_from(&d, text);
     if (!s)
         EL_COMPUTE(s = el_trainer_create(context, &d, text, valid, out));
     return el_trainer_meet(context, d.ranks, s, out);
@@ -245,6 +274,7 @@ elman_status elman_trainer_resume(elman_context *context,
         s = check_ranks(&d);
     if (s)
         return s;
+    d.from = NULL;
     s = check_texts(&d, text, valid);
     if (!s)
         EL_COMPUTE(s = el_checkpoint_resume(context, &d, text, valid, path, out,

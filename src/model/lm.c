@@ -36,6 +36,26 @@ bool el_lm_infers(const elman_lm_desc *desc)
     return desc->inference_only || desc->dtype == ELMAN_INT8;
 }
 
+el_lm_difference el_lm_differs(const elman_lm_desc *a, const elman_lm_desc *b)
+{
+    const el_lm_difference all[] = {
+        {"cell", a->cell, b->cell},
+        {"activation", a->activation, b->activation},
+        {"hidden", a->hidden, b->hidden},
+        {"layers", a->layers, b->layers},
+        {"embed", a->embed, b->embed},
+        {"context", a->context, b->context},
+        {"proj", a->proj, b->proj},
+        {"reset_before", !!a->reset_before, !!b->reset_before},
+        {"tie", !!a->tie, !!b->tie},
+    };
+    const size_t count = sizeof all / sizeof *all;
+    size_t i = 0;
+    while (i < count && all[i].a == all[i].b)
+        ++i;
+    return i < count ? all[i] : (el_lm_difference){.name = NULL};
+}
+
 static elman_status build(elman_lm *lm, const elman_vocab *vocab)
 {
     const elman_context *const c = lm->net.context;

@@ -27,6 +27,13 @@ elman_status el_lm_create(const elman_context *context,
 void el_lm_free(elman_lm *lm);
 /* Whether its weights lie once, for inference alone. */
 bool el_lm_infers(const elman_lm_desc *desc);
+/* The first thing, but for the dtype, in which the weights of two models are
+ * made for different networks; name NULL: there is none. */
+typedef struct el_lm_difference {
+    const char *name; /* as elman_lm_desc has it */
+    int64_t a, b;
+} el_lm_difference;
+el_lm_difference el_lm_differs(const elman_lm_desc *a, const elman_lm_desc *b);
 /* A copy that computes in dtype. */
 elman_status el_lm_copy(const elman_lm *lm, elman_dtype dtype, elman_lm **out);
 /* As a model of the same shape that is used otherwise. */

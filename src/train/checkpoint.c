@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* checkpoint.c - goes on from a checkpoint; see checkpoint.h. */
 #include "checkpoint.h"
+#include "history.h"
 #include "../io/safetensors.h"
 #include "../model/lm_file.h"
 #include "../model/model_file.h"
@@ -239,18 +240,12 @@ static elman_status restore(elman_trainer *t, const elman_tensors *file,
         if (!s)
             s = take_ids(t->state, file, path, ids);
     }
+    const char *const training = el_tensors_meta(file, "training");
+    if (!s && training && (s = el_history_recall(t, training)) != ELMAN_OK)
+        s = el_fail_in(s, path);
     if (!s)
         el_lm_pack(t->lm);
     return s;
-}
-
-static bool same_model(const elman_lm_desc *a, const elman_lm_desc *b)
-{
-    return a->cell == b->cell && a->activation == b->activation &&
-           a->dtype == b->dtype && a->hidden == b->hidden &&
-           a->layers == b->layers && a->embed == b->embed &&
-           a->context == b->context && a->proj == b->proj &&
-           !a->reset_before == !b->reset_before && !a->tie == !b->tie;
 }
 
 /* The file's tensors are those of its metadata's model, and that must be the
@@ -265,7 +260,7 @@ static elman_status compare_model(const elman_context *context,
     elman_status s = el_lm_read_meta(context, file, path, &was, &vocab);
     if (s)
         return s;
-    if (!same_model(&was, now))
+    if (was.dtype != now->dtype || el_lm_differs(&was, now).name)
         s = el_fail(ELMAN_EFORMAT,
                     "%s: the checkpoint's options and its metadata tell of "
                     "different models",

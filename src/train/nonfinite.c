@@ -30,6 +30,18 @@ static bool all_finite(const el_kernels *k, const void *x, int64_t count)
     return finite;
 }
 
+const char *el_nonfinite_weights(const elman_lm *lm)
+{
+    const elman_network *const net = &lm->net;
+    for (int i = 0; i < net->views.count; ++i) {
+        const elman_view *const v = &net->views.list[i];
+        if (!all_finite(net->k, el_at(net->k, net->weights, v->offset),
+                        v->count))
+            return v->name;
+    }
+    return NULL;
+}
+
 static bool layer_finite(const elman_lm_state *s, int layer)
 {
     const el_kernels *const k = s->lm->net.k;

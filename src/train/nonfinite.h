@@ -8,6 +8,9 @@
 /* What a state carries, in bytes. */
 size_t el_carried_bytes(const elman_lm_state *state);
 
+/* The name of the first view whose weights are not finite; NULL: all are. */
+const char *el_nonfinite_weights(const elman_lm *lm);
+
 /* An update that is not to be made, behind its backward pass: its loss is not
  * finite or, where that is, the optimiser has refused it and trainer->watch
  * says why.  Names in the report where it began, and skips it (ELMAN_OK) or

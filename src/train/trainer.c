@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "trainer.h"
+#include "history.h"
 #include "nonfinite.h"
 #include "../model/lm_file.h"
 #include "../optim/schedule.h"
@@ -72,6 +73,30 @@ static size_t weights_size(const elman_trainer *t)
     return (size_t)t->lm->net.views.total * t->lm->net.k->size;
 }
 
+/* Draws them, or takes those of a model that is gone on from. */
+static elman_status begin_weights(elman_trainer *t)
+{
+    const elman_lm *const from = t->desc.from;
+    t->desc.from = NULL;
+    if (!from) {
+        el_lm_init(t->lm, t->desc.seed);
+        return ELMAN_OK;
+    }
+    const elman_status s = el_network_copy_weights(&t->lm->net, &from->net);
+    if (s)
+        return s;
+    const char *const name = el_nonfinite_weights(t->lm);
+    if (name)
+        return el_fail(ELMAN_ENONFINITE,
+                       "%s of the model to go on from has a number that is "
+                       "not finite%s",
+                       name,
+                       t->desc.model.dtype != from->desc.dtype
+                           ? ", or is too large for the new dtype"
+                           : "");
+    return el_history_follow(t, from->history);
+}
+
 elman_status el_trainer_create(const elman_context *context,
                                const elman_train_desc *desc, elman_text *text,
                                elman_text *valid, elman_trainer **out)
@@ -89,11 +114,12 @@ elman_status el_trainer_create(const elman_context *context,
     elman_status s = divide_text(t);
     if (!s)
         s = make_parts(t);
+    if (!s)
+        s = begin_weights(t);
     if (s) {
         el_trainer_free(t);
         return s;
     }
-    el_lm_init(t->lm, desc->seed);
     if (t->average)
         memcpy(t->average, t->lm->net.weights, weights_size(t));
     *out = t;
@@ -112,6 +138,7 @@ void el_trainer_free(elman_trainer *t)
     el_free(c, t->best);
     el_free(c, t->average);
     el_free(c, t->carried);
+    el_free(c, t->origin);
     el_free(c, t);
 }
 
@@ -301,8 +328,7 @@ static elman_status conclude(elman_trainer *t)
     return ends_epoch(t, &last) ? ELMAN_OK : measure(t, &t->end_loss);
 }
 
-/* Whether the weights as they stand are better than the best so far. */
-static bool ends_best(const elman_trainer *t)
+bool el_trainer_ends_best(const elman_trainer *t)
 {
     return isfinite(t->end_loss) &&
            !(t->counters.best_epoch > 0 && t->sums.best_loss <= t->end_loss);
@@ -379,78 +405,14 @@ elman_status el_trainer_step(elman_trainer *t, elman_train_report *report)
     report->tokens = c->tokens;
     report->loss = sums->last_loss;
     report->epoch_loss = sums->epoch_nats / (double)c->epoch_tokens;
-    report->best_valid_loss = ends_best(t) ? t->end_loss : sums->best_loss;
-    report->best_epoch = ends_best(t) ? epoch + 1 : c->best_epoch;
+    report->best_valid_loss =
+        el_trainer_ends_best(t) ? t->end_loss : sums->best_loss;
+    report->best_epoch = el_trainer_ends_best(t) ? epoch + 1 : c->best_epoch;
     report->skipped_updates = c->skipped;
     return ELMAN_OK;
 }
 
 /* ---- What is left behind --------------------------------------------------*/
-
-static void add_number(el_buffer *out, const char *key, double value)
-{
-    if (value != value)
-        el_buffer_format(out, ", \"%s\": null", key);
-    else
-        el_buffer_format(out, ", \"%s\": %.9g", key, value);
-}
-
-elman_status el_trainer_note(elman_trainer *t)
-{
-    static const char *const optimizers[] = {"sgd", "momentum", "adam", "adamw",
-                                             "rmsprop"};
-    const elman_train_desc *const d = &t->desc;
-    el_buffer json = EL_BUFFER(t->context);
-    el_buffer_format(&json, "{\"updates\": %lld, \"tokens\": %lld",
-                     (long long)t->counters.update,
-                     (long long)t->counters.tokens);
-    el_buffer_format(&json, ", \"epoch_updates\": %lld",
-                     (long long)el_truncation_epoch_updates(t));
-    el_buffer_format(&json, ", \"batch\": %lld, \"steps\": %lld",
-                     (long long)d->batch, (long long)t->truncation.steps);
-    el_buffer_format(&json, ", \"sampling\": \"%s\", \"loss\": \"%s\"",
-                     d->sampling == ELMAN_RANDOM ? "random" : "sequential",
-                     d->loss == ELMAN_SUM ? "sum" : "mean");
-    el_buffer_format(&json, ", \"optimizer\": \"%s\"",
-                     optimizers[d->optimizer.kind]);
-    if (d->truncation == ELMAN_TRUNCATION_NONE)
-        el_buffer_format(&json, ", \"truncation\": \"none\"");
-    if (d->truncation == ELMAN_TRUNCATION_RANDOM) {
-        el_buffer_format(&json, ", \"truncation\": \"random\"");
-        add_number(&json, "cut", d->cut);
-    }
-    if (d->back > d->steps)
-        el_buffer_format(&json, ", \"back\": %lld", (long long)d->back);
-    add_number(&json, "lr", d->schedule.lr);
-    add_number(&json, "clip", d->optimizer.clip);
-    if (d->model.dropout > 0)
-        add_number(&json, d->model.locked ? "locked_dropout" : "dropout",
-                   d->model.dropout);
-    if (d->model.weight_drop > 0)
-        add_number(&json, "weight_drop", d->model.weight_drop);
-    if (d->average > 0)
-        add_number(&json, "average", d->average);
-    if (d->shards > 1)
-        el_buffer_format(&json, ", \"shards\": %lld", (long long)d->shards);
-    el_buffer_format(&json, ", \"seed\": %llu", (unsigned long long)d->seed);
-    add_number(&json, "epoch_loss",
-               t->sums.epoch_nats / (double)t->counters.epoch_tokens);
-    if (t->valid_count > 0) {
-        const int64_t update = t->counters.update;
-        const int64_t end =
-            1 + (update > 0 ? el_truncation_place(t, update - 1).epoch : 0);
-        add_number(&json, "best_valid_loss",
-                   ends_best(t) ? t->end_loss : t->sums.best_loss);
-        el_buffer_format(
-            &json, ", \"best_epoch\": %lld",
-            (long long)(ends_best(t) ? end : t->counters.best_epoch));
-    }
-    el_buffer_add(&json, "}", 1);
-    const elman_status s =
-        json.failed ? el_no_memory() : el_lm_set_history(t->lm, json.data);
-    el_buffer_free(&json);
-    return s;
-}
 
 static elman_status save(elman_trainer *t, const char *path)
 {
@@ -458,7 +420,7 @@ static elman_status save(elman_trainer *t, const char *path)
     const elman_status s = el_trainer_note(t);
     if (s)
         return s;
-    const bool best = t->counters.best_epoch > 0 && !ends_best(t);
+    const bool best = t->counters.best_epoch > 0 && !el_trainer_ends_best(t);
     return el_lm_write(t->lm, best ? t->best : t->average, NULL, 0, path, 0);
 }
 
@@ -499,7 +461,7 @@ elman_status el_trainer_meet(const elman_context *context,
     if (!s && g.ranks)
         s = el_group_compare(&g, mine,
                              mine ? 0 : el_checkpoint_fingerprint(*trainer),
-                             "texts, options or checkpoints");
+                             "texts, options, models or checkpoints");
     else if (!s)
         s = mine;
     el_group_free(&g);

@@ -54,6 +54,9 @@ struct elman_trainer {
     double end_loss; /* of the validation at an end of the run that is no
                       * epoch's end; NaN: there was none.  A longer run would
                       * not have made it, so that no checkpoint knows of it */
+    char *origin;    /* of a run that went on from a model: what its history
+                      * says of that; see history.h.  NULL: weights were
+                      * drawn */
 };
 
 elman_status el_trainer_create(const elman_context *context,
@@ -95,6 +98,8 @@ elman_status el_checkpoint_describe(const elman_context *context,
                                     elman_vocab **vocab);
 /* Of all that trainers of one run have in common. */
 uint64_t el_checkpoint_fingerprint(const elman_trainer *trainer);
+/* Whether the weights as they stand are better than the best so far. */
+bool el_trainer_ends_best(const elman_trainer *trainer);
 /* Tells the model how it was trained so far. */
 elman_status el_trainer_note(elman_trainer *trainer);
 

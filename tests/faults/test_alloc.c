@@ -746,6 +746,23 @@ static elman_status make_trainer(scene *s)
     return status;
 }
 
+/* One that begins with the weights, and the history, of a model. */
+static elman_status begin_with_model(scene *s)
+{
+    elman_trainer *t = NULL;
+    elman_train_desc desc = s->desc;
+    desc.from = s->lm;
+    desc.average = 0.9;
+    elman_status status =
+        elman_lm_set_history(s->lm, "{\"updates\": 3, \"runs\": 2}");
+    if (!status)
+        status = elman_trainer_create(s->context, &desc, s->text, NULL, &t);
+    if (!status)
+        status = elman_trainer_save(t, "begun");
+    elman_trainer_destroy(&t);
+    return status;
+}
+
 /* An epoch's end validates. */
 static elman_status whole_epoch(scene *s)
 {
@@ -843,6 +860,7 @@ PLAYED(bytes)
 PLAYED(arrays)
 PLAYED(vocabularies)
 PLAYED(make_trainer)
+PLAYED(begin_with_model)
 PLAYED(whole_epoch)
 
 static void test_files(void **state)
@@ -887,6 +905,7 @@ int main(void)
         TEST(make_trainer),     TEST(whole_epoch),   TEST(checkpoints),
         TEST(vocabularies),     TEST(bytes),         TEST(c_files),
         TEST(look_back),        TEST(go_back),       TEST(learn_on),
+        TEST(begin_with_model),
     };
     return cmocka_run_group_tests_name("alloc", tests, begin, end);
 }

@@ -42,10 +42,19 @@ S
     said '^elman: rank 1: no.txt: '
     expect 1 ranks 4 sh on_rank.sh 2 '--lr 0.5' \
         "$ELMAN" train book.txt -o m $options --lr 0.1
-    said 'rank 2 has other texts, options or checkpoints than rank 0'
+    said 'rank 2 has other texts, options, models or checkpoints than rank 0'
     expect 1 ranks 2 sh on_rank.sh 1 '--max-tokens 3000' \
         "$ELMAN" train book.txt -o m $options
-    said 'rank 1 has other texts, options or checkpoints than rank 0'
+    said 'rank 1 has other texts, options, models or checkpoints than rank 0'
+    "$ELMAN" train book.txt -o base $options --batch 16
+    "$ELMAN" train book.txt -o base2 $options --batch 16 --seed 1
+    tune=${options%--hidden*}
+    expect 1 ranks 2 sh on_rank.sh 1 '--from base2' \
+        "$ELMAN" train book.txt -o m $tune --updates 30 --from base
+    said 'rank 1 has other texts, options, models or checkpoints than rank 0'
+    expect 1 ranks 2 sh on_rank.sh 1 '--from nowhere' \
+        "$ELMAN" train book.txt -o m $tune --updates 30 --from base
+    said '^elman: rank 1: nowhere: '
     expect 1 ranks 2 sh on_rank.sh 1 '--isa none' \
         "$ELMAN" train book.txt -o m $options
     said "^elman: rank 1: .*none"

@@ -38,6 +38,9 @@ all_equal --cell gru --hidden 35 --layers 2 --updates 12 --sampling random \
 all_equal --cell none --context 3 --hidden 20 --level word --updates 12
 all_equal --cell lstm --hidden 20 --updates 12 --back 40 --dropout 0.2
 all_equal --hidden 20 --updates 12 --truncation random --cut 0.4
+expect 0 "$ELMAN" train rest.txt -o base --quiet --batch 8 --updates 5 --cell gru \
+    --hidden 20
+all_equal --from base --updates 12 --average 0.9
 
 # ---- Other numbers of ranks go on from a checkpoint.
 options='--quiet --batch 8 --shards 4 --steps 17 --hidden 24 --updates 30'

@@ -218,6 +218,34 @@ class LanguageModel(unittest.TestCase):
             with self.assertRaises(elman.MismatchError, msg=str(wrong)):
                 elman.LanguageModel.train("book.txt", resume="kept", **wrong)
 
+    def test_goes_on_from_a_model(self):
+        recipe = {"updates": 9, "batch": 4, "steps": 10, "dropout": 0.2}
+        train = elman.LanguageModel.train
+        for dtype in ({}, {"dtype": "f64"}, {"dtype": "bf16"}):
+            command(
+                "train", "rest.txt", "--from", "m", "-o", "theirs", "--quiet",
+                *options({**recipe, **dtype}),
+            )
+            for begin in ("m", Path("m"), self.model):
+                model = train(
+                    "rest.txt", output="ours", from_=begin,
+                    **recipe, **dtype,
+                )
+                self.assertEqual(
+                    Path("ours").read_bytes(), Path("theirs").read_bytes()
+                )
+        self.assertEqual(model.history["from"]["updates"],
+                         self.model.history["updates"])
+        self.assertEqual(model.vocabulary, self.model.vocabulary)
+        for wrong in (
+            {"hidden": 16}, {"level": "char"}, {"min_count": 2},
+            {"tie": False}, {"resume": "m"}, {"gamma": 0.1},
+        ):
+            with self.assertRaises(ValueError, msg=str(wrong)):
+                train("rest.txt", from_=self.model, **wrong)
+        with self.assertRaises(OSError):
+            train("rest.txt", from_="not there")
+
     def test_what_is_not_finite(self):
         # Two updates at a rate that no float32 can hold, and then good ones.
         wild = whole({

@@ -35,6 +35,7 @@ typedef struct rank {
     elman_ranks ranks;
     elman_train_desc desc;
     const char *text, *checkpoint; /* checkpoint NULL: a new run */
+    const char *from;              /* a model that is gone on from, or NULL */
     int64_t updates;               /* that are made here */
     int breaks; /* calls until the others are lost; 0: never */
     bool spoil; /* the text is cut off when the trainer has been made */
@@ -90,10 +91,17 @@ static elman_status make(rank *r, elman_context *context, elman_text *text,
                          elman_trainer **out)
 {
     char used[64];
-    if (!r->checkpoint)
-        return elman_trainer_create(context, &r->desc, text, NULL, out);
-    return elman_trainer_resume(context, &r->desc, text, NULL, r->checkpoint,
-                                out, used, sizeof used, NULL);
+    elman_lm *from = NULL;
+    elman_status s = ELMAN_OK;
+    if (r->from && (s = elman_lm_load(context, r->from, &from)) != ELMAN_OK)
+        abort();
+    r->desc.from = from;
+    s = r->checkpoint
+            ? elman_trainer_resume(context, &r->desc, text, NULL, r->checkpoint,
+                                   out, used, sizeof used, NULL)
+            : elman_trainer_create(context, &r->desc, text, NULL, out);
+    elman_lm_destroy(&from);
+    return s;
 }
 
 static elman_status run(rank *r, elman_context *context, elman_text *text)
@@ -448,12 +456,46 @@ static void test_refused(void **state)
     expect_all(list, 2, ELMAN_EINVAL, "this is rank");
 }
 
+/* ---- From a model --------------------------------------------------------*/
+
+static void change_weights(rank *list)
+{
+    list[2].from = "later";
+}
+
+static void change_network(rank *list)
+{
+    list[1].from = "wide";
+}
+
+/* A model that was made before, by one rank, is all ranks' beginning. */
+static void test_from(void **state)
+{
+    (void)state;
+    rank list[MOST], r = usual();
+    r.desc.model.hidden = 14;
+    together(list, 1, r, NULL);
+    assert_int_equal(rename("model", "wide"), 0);
+    r = usual();
+    together(list, 1, r, NULL);
+    assert_int_equal(rename("model", "base"), 0);
+    r.from = "base";
+    r.desc.seed = 5;
+    check_same(r);
+    assert_int_equal(rename("model", "later"), 0);
+    together(list, 4, r, change_weights);
+    expect_all(list, 4, ELMAN_EMISMATCH, "rank 2 has other");
+    together(list, 4, r, change_network);
+    expect_all(list, 4, ELMAN_EMISMATCH, "hidden of the model to go on from");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_bits), cmocka_unit_test(test_sums),
         cmocka_unit_test(test_resume),    cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_failures),  cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_from),
     };
     return cmocka_run_group_tests(tests, begin, folder_teardown);
 }
