@@ -101,7 +101,8 @@ static elman_status make_network(const el_onnx_chain *c, elman_network **out)
                        "its input is one-hot, of %lld tokens (at most %d, "
                        "unless it is a language model of elman's)",
                        (long long)c->tokens->width, IDENTITY_MOST);
-    const elman_status s = el_network_create(c->walk->context, &c->desc, false, &n);
+    const elman_status s =
+        el_network_create(c->walk->context, &c->desc, false, &n);
     if (s)
         return s;
     if (!el_network_open(n)) {

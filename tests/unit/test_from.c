@@ -427,7 +427,7 @@ static void test_inference(void **state)
     refuse(&desc, text, ELMAN_EINVAL, "ELMAN_INT8");
     elman_lm_destroy(&bytes);
 
-    must(elman_lm_load_inference(context, "model", &infers));
+    must(elman_lm_load_inference(context, "model", ELMAN_DTYPE_OWN, &infers));
     desc.from = infers;
     must(elman_trainer_create(context, &desc, text, NULL, &t));
     expect_weights(elman_trainer_lm(t), lm);
@@ -438,7 +438,7 @@ static void test_inference(void **state)
 
     elman_lm *narrow = converted(lm, ELMAN_BF16);
     must(elman_lm_save(narrow, "narrow"));
-    must(elman_lm_load_inference(context, "narrow", &infers));
+    must(elman_lm_load_inference(context, "narrow", ELMAN_DTYPE_OWN, &infers));
     desc = usual();
     desc.from = infers;
     refuse(&desc, text, ELMAN_EUNSUPPORTED, "rounded to bfloat16");
