@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tensors_api.c - tensor files, from the outside. */
 #include "check.h"
-#include "../io/json.h"
+#include "../base/utf8.h"
 #include "../io/npy.h"
 #include "../io/safetensors.h"
 #include "../model/model_file.h"
@@ -79,7 +79,7 @@ static elman_status check_tensor(const elman_tensor *t, int index)
     const int most = sizeof t->shape / sizeof t->shape[0];
     int64_t count, bytes;
     EL_REQUIRE(t->name, "tensor %d: its name is NULL", index);
-    EL_REQUIRE(el_json_is_utf8(t->name, strlen(t->name)),
+    EL_REQUIRE(el_utf8_valid(t->name, strlen(t->name)),
                "tensor %d: its name is not valid UTF-8", index);
     EL_REQUIRE(t->rank >= 0 && t->rank <= most,
                "tensor \"%s\": its rank is %d (0 to %d)", t->name, t->rank,
@@ -101,8 +101,8 @@ static elman_status check_tensor(const elman_tensor *t, int index)
 static elman_status check_pair(const char *key, const char *value, int index)
 {
     EL_REQUIRE(key && value, "metadata %d: its key or value is NULL", index);
-    EL_REQUIRE(el_json_is_utf8(key, strlen(key)) &&
-                   el_json_is_utf8(value, strlen(value)),
+    EL_REQUIRE(el_utf8_valid(key, strlen(key)) &&
+                   el_utf8_valid(value, strlen(value)),
                "metadata %d: it is not valid UTF-8", index);
     return ELMAN_OK;
 }

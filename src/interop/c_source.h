@@ -8,7 +8,7 @@
 #ifndef EL_C_SOURCE_H
 #define EL_C_SOURCE_H
 
-#include "../io/json.h"
+#include "../io/buffer.h"
 #include "../model/lm.h"
 
 /* Copies whose weights are what a file with such constants holds. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "onnx_proto.h"
 #include "../io/file.h"
-#include "../io/json.h"
+#include "../base/utf8.h"
 
 #include <string.h>
 
@@ -89,8 +89,8 @@ static elman_status scan(const ProtobufCMessageDescriptor *type, cursor c,
             continue;
         if (field->type == PROTOBUF_C_TYPE_STRING &&
             (memchr(inside.at, 0, (size_t)(inside.end - inside.at)) ||
-             !el_json_is_utf8((const char *)inside.at,
-                              (size_t)(inside.end - inside.at))))
+             !el_utf8_valid((const char *)inside.at,
+                            (size_t)(inside.end - inside.at))))
             return el_fail(ELMAN_EFORMAT, "a %s in it is no text", field->name);
         if (field->type != PROTOBUF_C_TYPE_MESSAGE)
             continue;

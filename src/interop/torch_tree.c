@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* torch_tree.c - the tensors in the pickle of a file of torch.save, under the
  * paths to them. */
-#include "../io/json.h"
+#include "../base/utf8.h"
 #include "../tensor/dtype.h"
 #include "torch_work.h"
 
@@ -58,7 +58,7 @@ static bool join(const char *path, el_pickle_text part, char *out)
 {
     const size_t used = strlen(path), dot = used > 0;
     if (used + dot + part.size >= EL_TORCH_NAME_MOST ||
-        memchr(part.at, 0, part.size) || !el_json_is_utf8(part.at, part.size))
+        memchr(part.at, 0, part.size) || !el_utf8_valid(part.at, part.size))
         return false;
     memcpy(out, path, used);
     memcpy(out + used, ".", dot);
@@ -301,7 +301,7 @@ static elman_status add_meta(el_torch_file *f, const char *path,
         used += parts[i].size;
     }
     value[used] = '\0';
-    if (strlen(value) != used || !el_json_is_utf8(value, used))
+    if (strlen(value) != used || !el_utf8_valid(value, used))
         return ELMAN_OK;
     void *block = f->meta;
     elman_status s =

@@ -7,12 +7,12 @@
  * bounded: it is checked by recursion, and jsmn goes from the end of every
  * object and array up through all that are open. */
 #include "json.h"
+#include "../base/utf8.h"
+#include "c_locale.h"
 
 #include <assert.h>
 #include <limits.h>
-#include <locale.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,29 +25,6 @@
 enum { DEPTH_MAX = 100, DIGITS_MAX = 512 };
 
 /* ---- Characters ----------------------------------------------------------*/
-
-/* How many bytes the UTF-8 character at p takes, of the left ones; 0 if it is
- * none (RFC 3629: shortest form, no surrogates, at most 10FFFF). */
-static size_t utf8_read(const char *p, size_t left, uint32_t *code)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const unsigned char *const byte = (const unsigned char *)p;
-    const size_t length = byte[0] < 0x80         ? 1
-                          : byte[0] >> 5 == 0x06 ? 2
-                          : byte[0] >> 4 == 0x0e ? 3
-                          : byte[0] >> 3 == 0x1e ? 4
-                                                 : 0;
-    if (length == 0 || length > left)
-        return 0;
-    *code = length == 1 ? byte[0] : byte[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; ++i) {
-        if (byte[i] >> 6 != 2)
-            return 0;
-        *code = *code << 6 | (byte[i] & 0x3f);
-    }
-    const bool surrogate = *code >> 11 == 0xd800 >> 11;
-    return *code < least[length] || *code > 0x10ffff || surrogate ? 0 : length;
-}
 
 static size_t utf8_write(uint32_t code, char *out)
 {
@@ -63,17 +40,6 @@ static size_t utf8_write(uint32_t code, char *out)
         out[i] = (char)(0x80 | (code & 0x3f));
     out[0] = (char)((0xf00u >> length & 0xff) | code);
     return length;
-}
-
-bool el_json_is_utf8(const char *text, size_t size)
-{
-    uint32_t code;
-    for (size_t at = 0, step; at < size; at += step) {
-        step = utf8_read(text + at, size - at, &code);
-        if (step == 0)
-            return false;
-    }
-    return true;
 }
 
 /* The four digits of \uXXXX; false if they are none. */
@@ -116,7 +82,7 @@ static size_t string_read(const char *p, size_t left, uint32_t *code)
     if ((unsigned char)*p < 0x20)
         return 0;
     if (*p != '\\')
-        return utf8_read(p, left, code);
+        return el_utf8_read(p, left, code);
     if (left < 2 || p[1] == '\0')
         return 0;
     if (p[1] == 'u')
@@ -128,135 +94,7 @@ static size_t string_read(const char *p, size_t left, uint32_t *code)
     return 2;
 }
 
-/* ---- Out -----------------------------------------------------------------*/
-
-void el_buffer_free(el_buffer *buffer)
-{
-    el_free(buffer->context, buffer->data);
-    *buffer = (el_buffer)EL_BUFFER(buffer->context);
-}
-
-/* Makes room for size more bytes and a zero. */
-static bool reserve(el_buffer *buffer, size_t size)
-{
-    if (buffer->failed)
-        return false;
-    if (size < buffer->room - buffer->size)
-        return true;
-    const size_t most = SIZE_MAX / 2;
-    char *data = NULL;
-    if (size < most && buffer->size < most - size) {
-        const size_t twice = buffer->room < most / 2 ? buffer->room * 2 : most;
-        const size_t least = buffer->size + size + 1;
-        const size_t room = least < 64 ? 64 : least < twice ? twice : least;
-        data = el_grow(buffer->context, buffer->data, buffer->size, room);
-        if (data) {
-            buffer->data = data;
-            buffer->room = room;
-        }
-    } else {
-        el_no_memory();
-    }
-    buffer->failed = !data;
-    return data != NULL;
-}
-
-void el_buffer_add(el_buffer *buffer, const void *bytes, size_t size)
-{
-    if (!reserve(buffer, size))
-        return;
-    if (size > 0)
-        memcpy(buffer->data + buffer->size, bytes, size);
-    buffer->size += size;
-    buffer->data[buffer->size] = '\0';
-}
-
-/* The C locale for this thread, so that no caller's locale writes 1.5 as 1,5;
- * 0 if it cannot be had. */
-static locale_t c_locale_enter(locale_t *before)
-{
-    const locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (c)
-        *before = uselocale(c);
-    return c;
-}
-
-static void c_locale_leave(locale_t c, locale_t before)
-{
-    uselocale(before);
-    freelocale(c);
-}
-
-static void format_into(el_buffer *buffer, const char *format, va_list args)
-{
-    va_list again;
-    va_copy(again, args);
-    const int size = vsnprintf(NULL, 0, format, args);
-    if (size < 0)
-        buffer->failed = true;
-    else if (reserve(buffer, (size_t)size)) {
-        vsnprintf(buffer->data + buffer->size, (size_t)size + 1, format, again);
-        buffer->size += (size_t)size;
-    }
-    va_end(again);
-}
-
-void el_buffer_format(el_buffer *buffer, const char *format, ...)
-{
-    va_list args;
-    locale_t before;
-    const locale_t c = c_locale_enter(&before);
-    if (!c) {
-        el_no_memory();
-        buffer->failed = true;
-        return;
-    }
-    va_start(args, format);
-    format_into(buffer, format, args);
-    va_end(args);
-    c_locale_leave(c, before);
-}
-
-/* The escape that must stand for a character, NULL if none need. */
-static const char *escape_of(unsigned char c, char six[7])
-{
-    switch (c) {
-    case '"':
-        return "\\\"";
-    case '\\':
-        return "\\\\";
-    case '\n':
-        return "\\n";
-    case '\r':
-        return "\\r";
-    case '\t':
-        return "\\t";
-    }
-    if (c >= 0x20)
-        return NULL;
-    snprintf(six, 7, "\\u%04x", c);
-    return six;
-}
-
-void el_buffer_json(el_buffer *buffer, const char *text, size_t size)
-{
-    char six[7];
-    size_t from = 0;
-    el_buffer_add(buffer, "\"", 1);
-    for (size_t at = 0; at < size; ++at) {
-        const char *const escape = escape_of((unsigned char)text[at], six);
-        if (!escape)
-            continue;
-        el_buffer_add(buffer, text + from, at - from);
-        el_buffer_add(buffer, escape, strlen(escape));
-        from = at + 1;
-    }
-    if (size > from)
-        el_buffer_add(buffer, text + from, size - from);
-    el_buffer_add(buffer, "\"", 1);
-}
-
-/* ---- In: the grammar -----------------------------------------------------*/
+/* ---- The grammar -----------------------------------------------------*/
 
 typedef struct scanner {
     const char *text;
@@ -403,7 +241,7 @@ static bool scan_value(scanner *s)
     return wrong(s, "a value was expected");
 }
 
-/* ---- In: the tokens ------------------------------------------------------*/
+/* ---- The tokens ------------------------------------------------------*/
 
 struct el_json {
     const char *text;
@@ -492,7 +330,7 @@ void el_json_free(const elman_context *context, el_json *json)
     el_free(context, json);
 }
 
-/* ---- In: walking ---------------------------------------------------------*/
+/* ---- Walking ---------------------------------------------------------*/
 
 static const jsmntok_t *token_of(const el_json *json, int value)
 {
@@ -584,7 +422,7 @@ int el_json_get(const el_json *json, int object, const char *key)
     return el_json_member_value(json, child);
 }
 
-/* ---- In: values ----------------------------------------------------------*/
+/* ---- Values ----------------------------------------------------------*/
 
 /* Whole numbers written as such: neither 1.0 nor 1e3. */
 bool el_json_int64(const el_json *json, int value, int64_t *out)
@@ -618,11 +456,11 @@ bool el_json_double(const el_json *json, int value, double *out)
     memcpy(digits, json->text + token->start, size);
     digits[size] = '\0';
     locale_t before;
-    const locale_t c = c_locale_enter(&before);
+    const locale_t c = el_c_locale_enter(&before);
     if (!c)
         return false;
     *out = strtod(digits, NULL);
-    c_locale_leave(c, before);
+    el_c_locale_leave(c, before);
     return isfinite(*out);
 }
 

@@ -1,33 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* json.h - text that grows, JSON out, JSON in (over jsmn). */
+/* json.h - JSON in (over jsmn); out it goes by buffer.h. */
 #ifndef EL_JSON_H
 #define EL_JSON_H
 
 #include "../base/context.h"
 
-/* ---- Out: a text that grows.  A failure to grow is remembered, so that only
- * the end need be checked. */
-typedef struct el_buffer {
-    const elman_context *context;
-    char *data; /* zero-terminated once anything was added */
-    size_t size, room;
-    bool failed;
-} el_buffer;
-
-#define EL_BUFFER(context_)                                                    \
-    {                                                                          \
-        .context = (context_)                                                  \
-    }
-void el_buffer_free(el_buffer *buffer);
-void el_buffer_add(el_buffer *buffer, const void *bytes, size_t size);
-void el_buffer_format(el_buffer *buffer, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-/* A JSON string with its quotes; text is UTF-8, NUL becomes \u0000. */
-void el_buffer_json(el_buffer *buffer, const char *text, size_t size);
-/* True if size bytes of text are UTF-8, so that they may become a string. */
-bool el_json_is_utf8(const char *text, size_t size);
-
-/* ---- In.  A value is the index of its token; -1 is no value, and every
+/* A value is the index of its token; -1 is no value, and every
  * function takes it, so that a chain of look-ups needs one check at its end. */
 typedef struct el_json el_json;
 enum el_json_type {

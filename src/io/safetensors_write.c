@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* safetensors_write.c - see safetensors_format.h and safetensors.h. */
 #include "file.h"
-#include "json.h"
+#include "buffer.h"
 #include "safetensors.h"
 #include "safetensors_format.h"
 #include "../tensor/dtype.h"

@@ -7,10 +7,10 @@
  * begins at the nearest place that is known, from where characters are only
  * counted; the place of a byte is known without. */
 #include "corpus.h"
+#include "../base/utf8.h"
 #include "../io/file.h"
 #include "stream.h"
 #include "tokens.h"
-#include "utf8.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -4,7 +4,7 @@
  * Files are read with pread and never mapped: a mapped file that shrinks ends
  * in a signal, where pread says that it has come to the end. */
 #include "stream.h"
-#include "utf8.h"
+#include "../base/utf8.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tokens.c - see tokens.h. */
 #include "tokens.h"
-#include "utf8.h"
+#include "../base/utf8.h"
 
 #include <string.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* vocab.c - see vocab.h. */
 #include "vocab.h"
-#include "utf8.h"
+#include "../base/utf8.h"
+#include "../io/json.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #ifndef EL_VOCAB_H
 #define EL_VOCAB_H
 
-#include "../io/json.h"
+#include "../io/buffer.h"
 
 enum { EL_UNK = 0 }; /* at levels char and word */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "history.h"
+#include "../io/buffer.h"
 #include "../io/json.h"
 
 #include <string.h>

@@ -2,6 +2,8 @@
 /* fuzz_json.c - any bytes as JSON: what is taken can be walked, read, and
  * written again. */
 #include "../unit/test_context.h"
+#include "../../src/base/utf8.h"
+#include "../../src/io/buffer.h"
 #include "../../src/io/json.h"
 #include "standalone.h"
 
@@ -12,7 +14,7 @@ static void check_string(const el_json *json, int value)
     elman_context *const context = test_context();
     size_t size, again_size;
     char *const text = el_json_string(context, json, value, &size);
-    FUZZ_CHECK(text && el_json_is_utf8(text, size) && text[size] == '\0');
+    FUZZ_CHECK(text && el_utf8_valid(text, size) && text[size] == '\0');
     el_buffer out = EL_BUFFER(context);
     el_json *written;
     el_buffer_json(&out, text, size);

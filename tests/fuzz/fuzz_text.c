@@ -6,7 +6,7 @@
  * the text. */
 #include "../unit/test_context.h"
 #include "../../src/text/tokens.h"
-#include "../../src/text/utf8.h"
+#include "../../src/base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_utf8.c - which bytes are characters. */
-#include "../../src/text/utf8.h"
+#include "../../src/base/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,6 +44,10 @@ static void test_code_points(void **state)
         const size_t expected = is_code_point(code) ? size : 0;
         if (whole(bytes, size) != expected)
             fail_msg("U+%04X", code);
+        uint32_t got;
+        if (el_utf8_read((char *)bytes, size, &got) != expected ||
+            (expected && got != code))
+            fail_msg("U+%04X: what is read", code);
         if (!expected)
             continue;
         if (el_utf8_length(bytes[0]) != size ||

@@ -4,11 +4,21 @@
 #ifndef EL_UTF8_H
 #define EL_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+/* How many bytes the character at p takes, of those that are left (one at
+ * least), and its code point; 0 if none stands there whole. */
+size_t el_utf8_read(const char *p, size_t left, uint32_t *code);
+
 /* How many of the bytes, from the first one on, are whole characters. */
 size_t el_utf8_whole(const char *bytes, size_t size);
+
+static inline bool el_utf8_valid(const char *bytes, size_t size)
+{
+    return el_utf8_whole(bytes, size) == size;
+}
 
 /* The code points of valid UTF-8. */
 int64_t el_utf8_count(const char *bytes, size_t size);

@@ -25,6 +25,16 @@ static inline size_t character(const unsigned char *p, size_t size)
     return length;
 }
 
+size_t el_utf8_read(const char *p, size_t left, uint32_t *code)
+{
+    const unsigned char *const bytes = (const unsigned char *)p;
+    const size_t length = character(bytes, left);
+    *code = length > 1 ? bytes[0] & (0x7fu >> length) : bytes[0];
+    for (size_t i = 1; i < length; ++i)
+        *code = *code << 6 | (bytes[i] & 0x3f);
+    return length;
+}
+
 /* Most texts are mostly ASCII, which goes eight bytes at a time. */
 size_t el_utf8_whole(const char *bytes, size_t size)
 {
