@@ -1320,8 +1320,8 @@ typedef struct elman_tensors elman_tensors;
 ELMAN_API elman_status elman_tensors_read(elman_context *context,
                                           const char *path,
                                           elman_tensors **out);
-/* The same, but for the tensors' data, which are NULL: reads no more than the
- * header. */
+/* The same, but that no data are kept, and those of its tensors are NULL: takes
+ * as much memory as the header. */
 ELMAN_API elman_status elman_tensors_peek(elman_context *context,
                                           const char *path,
                                           elman_tensors **out);
