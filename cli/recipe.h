@@ -39,6 +39,9 @@ extern const grammar recipe_grammar;
  * recipe_recall does it, and from a model recipe_adopt.
  * DONE, or the exit status with the sentence written; likewise below. */
 int recipe_complete(recipe *r, const arguments *given);
+/* The same but for the defaults of the network; and the checks alone. */
+int recipe_settle(recipe *r, const arguments *given);
+int recipe_check(const recipe *r, const arguments *given);
 /* For a run that goes on: options that were not given take the checkpoint's
  * values, the others must agree with it.  file is the checkpoint's name. */
 int recipe_recall(recipe *r, const arguments *given, const char *file,
