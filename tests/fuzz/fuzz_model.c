@@ -233,11 +233,12 @@ static void make_bytes(const elman_lm *lm)
     elman_lm_destroy(&bytes);
 }
 
-/* A model, the same of weights of a byte, and a checkpoint. */
+/* A model, the same of weights of a byte, and a checkpoint of a run that went
+ * on from it. */
 static void make_pair(const recipe *r)
 {
     elman_train_desc desc = ELMAN_TRAIN_DESC;
-    elman_trainer *trainer;
+    elman_trainer *trainer, *next;
     desc.model = r->model;
     desc.model.struct_size = sizeof desc.model;
     desc.optimizer.kind = r->optimizer;
@@ -254,9 +255,14 @@ static void make_pair(const recipe *r)
     keep_seed();
     unlink(file_path);
     make_bytes(elman_trainer_lm(trainer));
-    FUZZ_CHECK(!elman_trainer_checkpoint(trainer, file_path, 7));
-    keep_seed();
+    desc.from = elman_trainer_lm(trainer);
+    FUZZ_CHECK(!elman_trainer_create(context, &desc, text, NULL, &next));
     elman_trainer_destroy(&trainer);
+    for (int i = 0; i < r->updates; ++i)
+        FUZZ_CHECK(!elman_trainer_step(next, NULL));
+    FUZZ_CHECK(!elman_trainer_checkpoint(next, file_path, 7));
+    keep_seed();
+    elman_trainer_destroy(&next);
 }
 
 static void make_seeds(void)
@@ -349,6 +355,8 @@ static const char *const values[] = {"elman",
                                      "",
                                      "{}",
                                      "[]",
+                                     "{\\\"runs\\\":-1,\\\"from\\\":{}}",
+                                     "{\\\"from\\\":[{}]}",
                                      "[\\\"<unk>\\\"]",
                                      "[\\\"<unk>\\\",\\\"\\\"]"};
 enum {
