@@ -5,6 +5,7 @@
 #include "../model/lm_score.h"
 #include "../text/corpus.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -109,18 +110,26 @@ void el_learner_reset(elman_learner *l)
 
 /* ---- Reading --------------------------------------------------------------*/
 
-/* w += pull (w0 - w), each operation rounded. */
+/* w += pull (w0 - w), each operation rounded.  Where the difference is larger
+ * than any number the two are of opposite signs, so that nothing overflows in
+ * what is done instead. */
 static void pull_f32(float *w, const float *first, double pull, int64_t n)
 {
     const float part = (float)pull;
-    for (int64_t i = 0; i < n; ++i)
-        w[i] += part * (first[i] - w[i]);
+    for (int64_t i = 0; i < n; ++i) {
+        const float away = first[i] - w[i];
+        w[i] = fabsf(away) <= FLT_MAX ? w[i] + part * away
+                                      : (w[i] - part * w[i]) + part * first[i];
+    }
 }
 
 static void pull_f64(double *w, const double *first, double pull, int64_t n)
 {
-    for (int64_t i = 0; i < n; ++i)
-        w[i] += pull * (first[i] - w[i]);
+    for (int64_t i = 0; i < n; ++i) {
+        const double away = first[i] - w[i];
+        w[i] = fabs(away) <= DBL_MAX ? w[i] + pull * away
+                                     : (w[i] - pull * w[i]) + pull * first[i];
+    }
 }
 
 typedef struct pull_pass {

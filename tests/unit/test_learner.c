@@ -272,6 +272,52 @@ static void test_pull(void **state)
     scratch_free(NULL);
 }
 
+/* Weights as large as may be, of a token that never comes, change their signs:
+ * what is then between them and where they were is larger than any number. */
+static void test_far(void **state)
+{
+    (void)state;
+    for (int k = 0; k < DTYPES; ++k) {
+        elman_lm_desc desc = ELMAN_LM_DESC;
+        elman_learner_desc how = ELMAN_LEARNER_DESC;
+        desc.dtype = dtypes[k];
+        desc.hidden = 16;
+        desc.embed = 8;
+        how.optimizer.kind = ELMAN_ADAMW;
+        how.optimizer.weight_decay = 2000;
+        how.lr = 0.001;
+        how.steps = 50;
+        how.pull = 0.25;
+        elman_lm *lm = letters_lm(plain, &desc, LETTERS);
+        const bool wide = desc.dtype == ELMAN_F64;
+        const double far = wide ? 1.5e308 : 3e38;
+        void *const w = elman_lm_weights_begin(lm);
+        for (int i = 0; i < desc.embed; ++i) { /* <unk>'s */
+            const double x = i % 2 ? far : -far;
+            if (wide)
+                ((double *)w)[i] = x;
+            else
+                ((float *)w)[i] = (float)x;
+        }
+        elman_lm_weights_end(lm);
+        elman_learner *learner;
+        trying("dtype %d", (int)desc.dtype);
+        must(elman_learner_create(lm, &how, &learner));
+        must(elman_learner_read(learner, stream(), 51, NULL));
+        assert_int_equal(elman_learner_updates(learner), 1);
+        const void *const now = elman_lm_weights(lm);
+        for (int i = 0; i < desc.embed; ++i) {
+            const double x = wide ? ((const double *)now)[i]
+                                  : (double)((const float *)now)[i];
+            const double wanted = (i % 2 ? -far : far) / 2;
+            assert_true(fabs(x - wanted) <= 1e-6 * far);
+        }
+        elman_learner_destroy(&learner);
+        elman_lm_destroy(&lm);
+        scratch_free(NULL);
+    }
+}
+
 /* ---- What it is for ------------------------------------------------------*/
 
 /* A stream that repeats itself is foretold better and better, by a model that
@@ -347,6 +393,57 @@ static void test_next(void **state)
         }
         expect_same("losses", ELMAN_F64, looked, unlooked, COUNT);
         elman_learner_destroy(&learner);
+        elman_lm_destroy(&lm);
+        scratch_free(NULL);
+    }
+}
+
+/* ---- Streams ------------------------------------------------------------*/
+
+/* A stream that is begun in the middle of a piece is a new one, a refused token
+ * is as if it had not been asked for, and after a text the next tokens are
+ * those that follow it. */
+static void test_streams(void **state)
+{
+    (void)state;
+    draw d = {.stream = 314};
+    letters_write("book.txt", &d, LETTERS, 300);
+    for (int k = 0; k < 8; ++k) {
+        elman_lm_desc desc = letters_draw_desc(&d);
+        const elman_learner_desc how = draw_learner(&d);
+        desc.dtype = dtypes[k % DTYPES];
+        elman_lm *lm = letters_lm(plain, &desc, LETTERS);
+        elman_text *text = letters_open(plain, "book.txt", elman_lm_vocab(lm));
+        elman_learner *learner;
+        elman_lm_score score = ELMAN_LM_SCORE;
+        int32_t ids[300];
+        double wanted[300], nats[300], sum = 0;
+        const int32_t strange[] = {1, -1};
+        trying("streams, %s", letters_name(&desc));
+        must(elman_text_read(text, 0, 300, ids));
+        must(elman_learner_create(lm, &how, &learner));
+        must(elman_learner_read(learner, ids, 300, wanted));
+        const void *const learned = weights_of(lm);
+        elman_learner_reset(learner);
+        must(elman_learner_read(learner, ids + 7, how.steps, NULL));
+        elman_learner_begin(learner);
+        must(elman_learner_read(learner, ids, 40, nats));
+        must_fail(elman_learner_read(learner, strange, 2, NULL), ELMAN_EINVAL,
+                  "-1");
+        must(elman_learner_read(learner, NULL, 0, nats + 40));
+        must(elman_learner_read(learner, ids + 40, 260, nats + 40));
+        expect_same("losses", ELMAN_F64, nats, wanted, 300);
+        expect_weights("learned", lm, learned);
+        elman_learner_reset(learner);
+        must(elman_learner_read(learner, ids + 9, how.steps, NULL));
+        must(elman_learner_eval(learner, text, 0, 201, &score));
+        for (int t = 1; t < 201; ++t)
+            sum += wanted[t];
+        assert_true(score.nats == sum && score.tokens == 200);
+        must(elman_learner_read(learner, ids + 201, 99, nats + 201));
+        expect_same("behind the text", ELMAN_F64, nats + 201, wanted + 201, 99);
+        elman_learner_destroy(&learner);
+        elman_text_close(&text);
         elman_lm_destroy(&lm);
         scratch_free(NULL);
     }
@@ -444,8 +541,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_hand), cmocka_unit_test(test_still),
-        cmocka_unit_test(test_pull),    cmocka_unit_test(test_learns),
-        cmocka_unit_test(test_next),    cmocka_unit_test(test_nonfinite),
+        cmocka_unit_test(test_pull),    cmocka_unit_test(test_far),
+        cmocka_unit_test(test_learns),  cmocka_unit_test(test_next),
+        cmocka_unit_test(test_streams), cmocka_unit_test(test_nonfinite),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, begin, end);
