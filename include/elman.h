@@ -1236,12 +1236,12 @@ ELMAN_API void elman_vocab_destroy(elman_vocab **vocab);
  * Evaluation of Neural Sequence Models, 2018).  Every token is predicted before
  * anything is learned from it, so that the losses are those of a forecast.  As
  * soon as `steps` tokens have been predicted the model takes one update:
- *   g   gradient of their mean loss, from the state before them, without
- * dropout w = the optimiser's step from w, by g and lr w = w + pull (w0 - w),
- * w0 being the weights at the beginning Memory does not grow with the stream:
- * weights, their packed form, w0, a gradient, moments and a tape of `steps`
- * steps.  Bits depend neither on threads nor on how the stream is cut into
- * calls. */
+ *   g   gradient of their mean loss, from the state before them; no dropout
+ *   w   = the optimiser's step from w, by g and lr
+ *   w   = w + pull (w0 - w), w0 being the weights at the beginning
+ * Memory does not grow with the stream: weights, their packed form, w0, a
+ * gradient, moments and a tape of `steps` steps.  Bits depend neither on
+ * threads nor on how the stream is cut into calls. */
 
 typedef struct elman_learner_desc {
     size_t struct_size;
@@ -1271,8 +1271,9 @@ typedef struct elman_learner elman_learner;
 
 /* lm is borrowed until the learner is destroyed; its weights are what changes,
  * and stay as they are then (elman_lm_save keeps them).  Nothing else may write
- * them meanwhile.  ELMAN_EINVAL: also a model that is inference_only or of
- * ELMAN_INT8. */
+ * them meanwhile, another learner included, and no other thread may run the
+ * model during _read, _eval or _reset.  ELMAN_EINVAL: also a model that is
+ * inference_only or of ELMAN_INT8. */
 ELMAN_API elman_status elman_learner_create(elman_lm *lm,
                                             const elman_learner_desc *desc,
                                             elman_learner **out);
