@@ -35,6 +35,26 @@ static int surprises(usual *u, double x)
     return far;
 }
 
+/* The next line, or as much of it as there is room for, its newline included;
+ * any bytes may stand in it.  0: there is none. */
+static size_t read_line(char *line)
+{
+    size_t size = 0;
+    int c = 0;
+    while (size < LONGEST && c != '\n' && (c = getchar()) != EOF)
+        line[size++] = (char)c;
+    return size;
+}
+
+static void print_line(const usual *u, double nats, const char *line,
+                       size_t size)
+{
+    printf("%lld\t%.2f\t", (long long)u->lines, nats);
+    fwrite(line, 1, size, stdout);
+    if (line[size - 1] != '\n')
+        putchar('\n');
+}
+
 static elman_lm *newborn(elman_context *context)
 {
     char json[2048] = "[";
@@ -80,8 +100,8 @@ int main(int argc, char **argv)
     must(elman_learner_create(lm, &desc, &learner));
 
     usual u = {.lines = 0};
-    while (fgets(line, sizeof line, stdin)) {
-        const size_t size = strlen(line);
+    size_t size;
+    while ((size = read_line(line)) > 0) {
         int64_t count;
         double sum = 0;
         must(elman_vocab_encode(elman_lm_vocab(lm), line, size, ids, LONGEST,
@@ -90,8 +110,7 @@ int main(int argc, char **argv)
         for (int64_t i = 0; i < count; ++i)
             sum += nats[i];
         if (surprises(&u, sum / (double)count))
-            printf("%lld\t%.2f\t%s", (long long)u.lines, sum / (double)count,
-                   line);
+            print_line(&u, sum / (double)count, line, size);
     }
     fprintf(stderr, "%lld lines, %lld updates, %.2f nats a byte at the end\n",
             (long long)u.lines, (long long)elman_learner_updates(learner),

@@ -22,6 +22,18 @@ cat out err
 cut -f 1 out | tr '\n' ' ' >lines
 [ "$(cat lines)" = '1700 2500 ' ]
 grep -q '^3000 lines' err
+# A line may begin with a zero, and the last one end without a newline.
+{
+    head -n 899 log
+    printf '\000\n'
+    tail -n +900 log
+    printf 'cron: nothing of this kind was here before'
+} >zeros
+"$1" <zeros >out 2>err
+cat -v out err
+cut -f 1 out | tr '\n' ' ' >lines
+[ "$(cat lines)" = '900 1701 2501 3002 ' ]
+[ "$(tail -c 1 out | od -An -c | tr -d ' ')" = '\n' ]
 # Its model may come from the command, and then knows the log already.
 [ -x "${ELMAN:-}" ] || exit 0
 "$ELMAN" train log -o m --level byte --hidden 64 --epochs 3 --quiet
