@@ -13,7 +13,8 @@ models, by the C library elman.
 elman.torch, which is imported by itself, has modules for PyTorch.
 """
 
-from ._language import LanguageModel, Report, Score
+from ._language import LanguageModel, Report
+from ._learner import Learner
 from ._learning import Optimizer, cross_entropy
 from ._library import (
     Error,
@@ -33,6 +34,7 @@ from ._library import (
 from ._models import Network, NetworkState, read_tensors, read_torch
 from ._recurrent import GRU, LSTM, RNN
 from ._state import State
+from ._texts import Score
 
 __all__ = [
     "GRU",
@@ -43,6 +45,7 @@ __all__ = [
     "FormatError",
     "InvalidError",
     "LanguageModel",
+    "Learner",
     "MismatchError",
     "Network",
     "NetworkState",

@@ -372,6 +372,24 @@ class TrainReport(Struct):
     ]
 
 
+class LearnerDesc(Struct):
+    _fields_: _Fields = [
+        ("struct_size", c_size_t),
+        ("optimizer", OptimizerDesc),
+        ("lr", c_double),
+        ("pull", c_double),
+        ("steps", c_int64),
+    ]
+    _defaults_ = {
+        "optimizer": OptimizerDesc(
+            kind=OPTIMIZERS.index("rmsprop"), clip=1.0
+        ),
+        "lr": 2e-4,
+        "pull": 1e-3,
+        "steps": 32,
+    }
+
+
 # ---- Functions -------------------------------------------------------------
 
 # A parameter of any pointer type, but for strings, is c_void_p; an enumeration
@@ -476,4 +494,12 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
         (_p, _p, _p, _p, _s, _p, _p, c_size_t, _p),
     ),
     "elman_checkpoint_describe": (_i, (_p, _s, _p, _p)),
+    "elman_learner_create": (_i, (_p, _p, _p)),
+    "elman_learner_destroy": (None, (_p,)),
+    "elman_learner_read": (_i, (_p, _p, _n, _p)),
+    "elman_learner_next": (_i, (_p, _p)),
+    "elman_learner_begin": (None, (_p,)),
+    "elman_learner_reset": (None, (_p,)),
+    "elman_learner_updates": (_n, (_p,)),
+    "elman_learner_eval": (_i, (_p, _p, _n, _n, _p)),
 }

@@ -60,6 +60,21 @@ def shaped(
     return array
 
 
+_LARGEST = (1 << 31) - 1  # no token has this number, nor -1
+
+
+def tokens(value: Any) -> Array:
+    """Integers as int32; what is out of range stays so."""
+    array = np.asarray(value)
+    if array.size == 0:
+        array = array.astype(np.int32)
+    elif array.dtype.kind == "u":
+        array = np.minimum(array, _LARGEST)
+    elif array.dtype.kind == "i":
+        array = np.clip(array, -1, _LARGEST)
+    return dense("ids", array, np.int32)
+
+
 def address(array: Optional[Array]) -> Optional[int]:
     """Where its elements lie; None, which is NULL, for none."""
     if array is None or array.size == 0:

@@ -9,7 +9,7 @@ import math
 import os
 import tempfile
 import warnings
-from ctypes import byref, c_char_p, c_int32, c_int64, c_size_t, c_void_p
+from ctypes import byref, c_int32
 from dataclasses import dataclass
 from pathlib import Path
 from typing import (
@@ -41,10 +41,19 @@ from ._library import (
     path_bytes,
 )
 from ._library import context as _context
+from ._learner import Learner
 from ._network import views_of
-
-PathLike = Union[str, "os.PathLike[str]"]
-Texts = Union[PathLike, Sequence[PathLike]]
+from ._texts import (
+    PathLike,
+    Score,
+    Texts,
+    encode,
+    exp,
+    measure,
+    open_text,
+    paths_of,
+    token_bytes,
+)
 
 # Random numbers of different purposes come from different streams; the
 # command's samples come from this one.
@@ -73,25 +82,7 @@ class Report:
     @property
     def perplexity(self) -> float:
         """exp(loss)."""
-        return _exp(self.loss)
-
-
-@dataclass(frozen=True)
-class Score:
-    """How well a model foretells a text, as `elman eval --json` says it."""
-
-    tokens: int
-    nats_per_token: float
-    perplexity: float
-    bits_per_char: float
-    unknown: int
-
-
-def _exp(x: float) -> float:
-    try:
-        return math.exp(x)
-    except OverflowError:
-        return math.inf
+        return exp(self.loss)
 
 
 def _known(x: float) -> Optional[float]:
@@ -270,51 +261,6 @@ def _describe(desc: _abi.TrainDesc, options: Dict[str, Any]) -> None:
     desc.optimizer.dtype = desc.model.dtype
 
 
-# ---- Texts and vocabularies ------------------------------------------------
-
-
-def _paths(texts: Texts) -> List[bytes]:
-    if isinstance(texts, (str, bytes, os.PathLike)):
-        texts = [texts]
-    paths = [path_bytes(text) for text in texts]
-    if not paths:
-        raise ValueError("no text is named")
-    return paths
-
-
-def _open_text(owner: Handle, texts: Texts, **fields: Any) -> Handle:
-    paths = _paths(texts)
-    desc = _abi.TextDesc(path_count=len(paths), **fields)
-    desc.paths = (c_char_p * len(paths))(*paths)
-    return create(
-        lib.elman_text_open,
-        lib.elman_text_close,
-        owner.pointer,
-        byref(desc),
-        owners=(owner,),
-    )
-
-
-def _encode(vocab: int, text: str) -> Array:
-    data = text.encode()
-    ids = np.empty(len(data) + 2, np.int32)
-    count = c_int64()
-    check(
-        lib.elman_vocab_encode(
-            vocab, data, len(data), address(ids), ids.size, byref(count)
-        )
-    )
-    return ids[: count.value]
-
-
-def _token(vocab: int, id: int) -> bytes:
-    size = c_size_t()
-    place = lib.elman_vocab_token(vocab, id, byref(size))
-    if place is None:
-        raise IndexError(f"there is no token {id}")
-    return ctypes.string_at(place, size.value)
-
-
 # ---- Training --------------------------------------------------------------
 
 
@@ -379,7 +325,7 @@ class _Training:
             _describe(desc, given)
             self._agree(vocab, level, normalize)
             known = vocab.pointer
-        self.text = _open_text(
+        self.text = open_text(
             owner,
             texts,
             level=choice("level", level or "char", _abi.LEVELS),
@@ -394,7 +340,7 @@ class _Training:
         )
         self.valid: Optional[Handle] = None
         if valid is not None:
-            self.valid = _open_text(
+            self.valid = open_text(
                 owner,
                 valid,
                 vocab=lib.elman_text_vocab(self.text.pointer),
@@ -706,7 +652,7 @@ class LanguageModel:
             for name in _SETS
             if arguments[name] is not None
         }
-        read = _paths(texts) + (_paths(valid) if valid is not None else [])
+        read = paths_of(texts) + (paths_of(valid) if valid is not None else [])
         _check_places((output, checkpoint), read)
         begin: Optional[LanguageModel] = None
         if from_ is not None:
@@ -765,7 +711,7 @@ class LanguageModel:
     @property
     def vocabulary(self) -> List[bytes]:
         """Every token's bytes, in order of id."""
-        return [_token(self._vocab, i) for i in range(len(self))]
+        return [token_bytes(self._vocab, i) for i in range(len(self))]
 
     def state_dict(self) -> Dict[str, Array]:
         """Every weight by the name that it has in the file: views that can be
@@ -784,42 +730,56 @@ class LanguageModel:
 
     def encode(self, text: str) -> Array:
         """The ids of a text's tokens."""
-        return _encode(self._vocab, text)
+        return encode(self._vocab, text)
 
     # ---- Measured -----------------------------------------------------------
 
     def evaluate(self, texts: Texts, *, max_tokens: int = 0) -> Score:
         """Predicts every token of the text files but the first one, each from
         all before it."""
-        text = _open_text(
+        return measure(
+            lib.elman_lm_eval,
+            self._handle,
             self._owner,
+            self._vocab,
             texts,
-            max_tokens=integer("max_tokens", max_tokens),
-            vocab=self._vocab,
-        )
-        count = lib.elman_text_tokens(text.pointer)
-        if count < 2:
-            raise ValueError(
-                f"{texts}: one token is nothing to foretell (two would be)"
-            )
-        score = _abi.LmScore()
-        check(
-            lib.elman_lm_eval(
-                self._handle.pointer, text.pointer, 0, count, byref(score)
-            )
-        )
-        nats = score.nats / score.tokens
-        return Score(
-            tokens=score.tokens,
-            nats_per_token=nats,
-            perplexity=_exp(nats),
-            bits_per_char=score.nats / math.log(2) / score.chars,
-            unknown=score.unknown,
+            max_tokens,
         )
 
     def perplexity(self, texts: Texts, *, max_tokens: int = 0) -> float:
         """evaluate, and of that the perplexity."""
         return self.evaluate(texts, max_tokens=max_tokens).perplexity
+
+    def learner(
+        self,
+        *,
+        lr: Optional[float] = None,
+        steps: int = 32,
+        optimizer: str = "rmsprop",
+        clip: float = 1.0,
+        pull: float = 0.001,
+    ) -> Learner:
+        """A copy that goes on learning from what it reads; the options are
+        those of `elman eval --dynamic`, with its defaults."""
+        with tempfile.TemporaryDirectory(prefix="elman-") as folder:
+            path = Path(folder) / "model.safetensors"
+            self.save(path)
+            copy = create(
+                lib.elman_lm_load,
+                lib.elman_lm_destroy,
+                self._owner.pointer,
+                path_bytes(path),
+                owners=(self._owner,),
+            )
+        return Learner(
+            copy,
+            self._owner,
+            lr=lr,
+            steps=steps,
+            optimizer=optimizer,
+            clip=clip,
+            pull=pull,
+        )
 
     # ---- Writing ------------------------------------------------------------
 
@@ -959,7 +919,9 @@ class _Spoken:
         self._inside = False
 
     def say(self, id: int) -> bytes:
-        token = b"\n" if id == self._end else _token(self._vocab, id)
+        token = (
+            b"\n" if id == self._end else token_bytes(self._vocab, id)
+        )
         blank = b" " if self._words and self._inside and token != b"\n" else b""
         if token:
             self._inside = not token.endswith(b"\n")

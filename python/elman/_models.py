@@ -10,7 +10,16 @@ from typing import Any, Dict, Optional, Tuple, Union
 import numpy as np
 
 from . import _abi
-from ._arrays import Array, address, dense, dtype_of, memory, part, shaped
+from ._arrays import (
+    Array,
+    address,
+    dense,
+    dtype_of,
+    memory,
+    part,
+    shaped,
+    tokens,
+)
 from ._library import Handle, check, context, create, integer, lib, path_bytes
 from ._network import views_of
 
@@ -28,19 +37,6 @@ _TENSOR_TYPES = {
         ("i8", "i1"),
     )
 }
-
-
-_LARGEST = (1 << 31) - 1  # no token has this number, nor -1
-
-
-def _tokens(value: Any) -> Array:
-    """Integers as int32; what is out of range stays so."""
-    array = np.asarray(value)
-    if array.dtype.kind == "u":
-        array = np.minimum(array, _LARGEST)
-    elif array.dtype.kind == "i":
-        array = np.clip(array, -1, _LARGEST)
-    return dense("ids", array, np.int32)
 
 
 def _read(function: Any, path: Path) -> Dict[str, Array]:
@@ -172,7 +168,7 @@ class Network:
     def _entering(self, x: Any, lead: int) -> Array:
         """Tokens with `lead` dimensions, or numbers with one more."""
         if self.num_embeddings > 0:
-            array = _tokens(x)
+            array = tokens(x)
             wanted = array.ndim == lead
         else:
             array = dense("x", x, self.dtype)

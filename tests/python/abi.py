@@ -38,6 +38,7 @@ STRUCTS = {
     _abi.Sampler: "elman_sampler",
     _abi.TrainDesc: "elman_train_desc",
     _abi.TrainReport: "elman_train_report",
+    _abi.LearnerDesc: "elman_learner_desc",
 }
 
 ENUMS = (

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """elman.LanguageModel does what the command does, to the byte."""
 
+import gc
 import json
 import math
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import elman
-from checks import close, main, make_text
+from checks import close, main, make_text, same
 
 ELMAN = os.environ["ELMAN"]
 QUICK = {
@@ -72,6 +73,11 @@ def whole(recipe):
         for name, value in {**QUICK, **recipe}.items()
         if value is not None
     }
+
+
+def same_weights(a, b):
+    b = b.state_dict()
+    return all((v == b[name]).all() for name, v in a.state_dict().items())
 
 
 class LanguageModel(unittest.TestCase):
@@ -309,6 +315,122 @@ class LanguageModel(unittest.TestCase):
             np.exp(nats / (len(ids) - 1)),
             1e-5,
         )
+
+    def test_learns_as_the_command(self):
+        for recipe, way in (
+            ({}, {}),
+            ({"cell": "gru"}, {"lr": 0.002, "steps": 7, "pull": 0.01}),
+            ({"cell": "none"}, {"optimizer": "sgd", "clip": 0}),
+            ({"cell": "lstm", "dropout": 0.3}, {"optimizer": "momentum"}),
+            ({"dtype": "f64"}, {"optimizer": "adam", "steps": 50}),
+            ({"dtype": "bf16"}, {"optimizer": "adamw", "lr": 0.003}),
+            ({"level": "word"}, {"lr": 0}),
+        ):
+            recipe = whole({**recipe, "updates": 20, "epochs": None})
+            model = elman.LanguageModel.train("book.txt", output="l", **recipe)
+            theirs = json.loads(
+                command(
+                    "eval", "l", "rest.txt", "--json", "--dynamic",
+                    *options(way),
+                )
+            )
+            learner = model.learner(**way)
+            ours = learner.evaluate("rest.txt")
+            self.assertEqual(learner.updates, theirs.pop("updates"), way)
+            for name, value in theirs.items():
+                self.assertEqual(getattr(ours, name), value, (name, way))
+            # The model itself stays as it is.
+            self.assertEqual(
+                model.perplexity("rest.txt"),
+                elman.LanguageModel.load("l").perplexity("rest.txt"),
+            )
+
+            # The same stream by hand, and once more, however it is cut.
+            ids = model.encode(Path("rest.txt").read_text(encoding="utf-8"))
+            learner.reset()
+            self.assertEqual(learner.updates, 0)
+            first = learner.read(ids)
+            self.assertEqual(first[0], 0)
+            self.assertEqual(
+                sum(first.tolist()) / ours.tokens, ours.nats_per_token
+            )
+            learner.save("learned")
+            self.assertEqual(
+                way.get("lr") == 0,
+                same_weights(model, elman.LanguageModel.load("learned")),
+            )
+            learner.reset()
+            learner.save("again")
+            self.assertEqual(
+                Path("again").read_bytes(), Path("l").read_bytes(), recipe
+            )
+            cut = [learner.read(part) for part in np.split(ids, [1, 40, 40])]
+            same(self, np.concatenate(cut), first, way)
+
+    def test_what_a_learner_foretells(self):
+        learner = elman.LanguageModel.load("m", threads=2).learner(lr=0.01)
+        gc.collect()
+        with self.assertRaises(elman.InvalidError):
+            learner.next()
+        text = "the lamp and the door and the lamp"
+        each = []
+        for id in self.model.encode(text).tolist():
+            if each:
+                logits = learner.next()
+                self.assertEqual(logits.shape, (len(self.model),))
+                wanted = np.log(np.exp(logits - logits[id]).sum())
+            each += learner.read(id if id % 2 else [id]).tolist()
+            if len(each) > 1:
+                close(self, each[-1], wanted, 1e-5)
+        self.assertEqual(learner.updates, 1)
+        learner.begin()
+        anew = learner.read(text)
+        self.assertEqual(anew[0], 0)
+        self.assertLess(anew.sum(), sum(each))
+        same(self, learner.read([]), np.empty(0))
+        before = learner.updates
+        for wrong, error in (
+            ([len(self.model)], elman.InvalidError),
+            ([-1], elman.InvalidError),
+            ([1 << 40], elman.InvalidError),
+            ([[1, 2]], ValueError),
+            (1.5, TypeError),
+            (None, TypeError),
+        ):
+            with self.assertRaises(error, msg=str(wrong)):
+                learner.read(wrong)
+        self.assertEqual(learner.updates, before)
+        with self.assertRaises(TypeError):
+            pickle.dumps(learner)
+
+        for wrong in (
+            {"optimizer": "newton"},
+            {"lr": -1},
+            {"lr": math.nan},
+            {"pull": 2},
+            {"clip": -1},
+            {"steps": 0},
+        ):
+            with self.assertRaises(ValueError, msg=str(wrong)):
+                self.model.learner(**wrong)
+        with self.assertRaises(TypeError):
+            self.model.learner(steps=1.5)
+        self.model.save("m.safetensors")
+        command(
+            "convert", "m.safetensors", "b.safetensors", "--weights", "int8"
+        )
+        with self.assertRaisesRegex(elman.InvalidError, "INT8"):
+            elman.LanguageModel.load("b.safetensors").learner()
+        wild = self.model.learner(optimizer="sgd", lr=1e39, clip=0, steps=5)
+        with self.assertRaises(elman.NonfiniteError):
+            wild.read(text)
+        with self.assertRaises(elman.InvalidError):
+            wild.read(text)
+        wild.begin()
+        wild.read(text[:3])
+        with self.assertRaises(ValueError):
+            Path("one.txt").write_text("t", encoding="utf-8")
+            learner.evaluate("one.txt")
 
     def test_mistakes(self):
         train, load = elman.LanguageModel.train, elman.LanguageModel.load

@@ -49,4 +49,7 @@ def models(path: str, x: Floats) -> Tuple[str, float]:
         return error.status, 0.0
     network.step(x[0], network.state(2))
     model = elman.LanguageModel.train([path], hidden=8, callback=report)
+    learner: elman.Learner = model.learner(lr=0.001)
+    learner.read(learner.read("a").astype(np.int32))
+    score: elman.Score = learner.evaluate([path], max_tokens=learner.updates)
     return model.sample("a", length=3), model.perplexity(path)
