@@ -1280,9 +1280,9 @@ ELMAN_API elman_status elman_learner_create(elman_lm *lm,
 ELMAN_API void elman_learner_destroy(elman_learner **learner);
 /* Reads the next tokens of the stream, ids [count].  nats [count] out (NULL if
  * unwanted): -ln p of each, given all before it; 0 for the stream's first,
- * which nothing foretells. ELMAN_ENONFINITE: a loss or a gradient was not
- * finite.  The weights are those before that update, and the stream is over:
- * elman_learner_begin or _reset. */
+ * which nothing foretells.
+ * ELMAN_ENONFINITE: a loss or a gradient was not finite.  The weights are those
+ * before that update, and the stream is over: elman_learner_begin or _reset. */
 ELMAN_API elman_status elman_learner_read(elman_learner *learner,
                                           const int32_t *ids, int64_t count,
                                           double *nats);
@@ -1296,6 +1296,9 @@ ELMAN_API void elman_learner_begin(elman_learner *learner);
 ELMAN_API void elman_learner_reset(elman_learner *learner);
 /* Updates made since it was created or reset. */
 ELMAN_API int64_t elman_learner_updates(const elman_learner *learner);
+/* What learning takes, the model included; kept is w0 and states. */
+ELMAN_API void elman_learner_memory(const elman_learner *learner,
+                                    elman_memory *out);
 /* As elman_lm_eval, while learning: a new stream of these tokens. */
 ELMAN_API elman_status elman_learner_eval(elman_learner *learner,
                                           elman_text *text, int64_t first,

@@ -4,6 +4,7 @@
 #include "../nn/tape.h"
 #include "../optim/optimizer.h"
 #include "../train/nonfinite.h"
+#include "../train/learner.h"
 #include "../train/trainer.h"
 #include "check.h"
 #include "checks.h"
@@ -108,6 +109,15 @@ elman_status elman_network_memory(const elman_network *network, int64_t steps,
     m.tape = steps > 0 ? el_network_tape_bytes(network, steps, batch)
                        : el_network_state_bytes(network, batch);
     return el_give_memory(out, &m);
+}
+
+void elman_learner_memory(const elman_learner *learner, elman_memory *out)
+{
+    elman_memory m = {0};
+    if (!learner || !out)
+        return;
+    el_learner_memory(learner, &m);
+    el_give_memory(out, &m);
 }
 
 void elman_trainer_memory(const elman_trainer *trainer, elman_memory *out)

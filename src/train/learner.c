@@ -30,13 +30,18 @@ static double largest(const elman_lm *lm)
     return most;
 }
 
+static el_tape_size tape_size(const elman_learner *l)
+{
+    return (el_tape_size){.steps = l->desc.steps, .batch = 1};
+}
+
 static elman_status make_parts(elman_learner *l)
 {
     const elman_lm *const lm = l->lm;
     const elman_context *const c = lm->net.context;
     const int64_t P = lm->net.views.total;
     const size_t size = lm->net.k->size;
-    const el_tape_size tape = {.steps = l->desc.steps, .batch = 1};
+    const el_tape_size tape = tape_size(l);
     elman_status s =
         el_optimizer_create(c, &l->desc.optimizer, P, &l->optimizer);
     if (!s)
@@ -88,6 +93,26 @@ void el_learner_free(elman_learner *l)
     el_free(c, l->grad);
     el_free(c, l->ids);
     el_free(c, l);
+}
+
+void el_learner_memory(const elman_learner *l, elman_memory *out)
+{
+    const elman_lm *const lm = l->lm;
+    const el_tape_size size = tape_size(l);
+    el_tape_cost cost = {0};
+    el_lm_tape_costs(lm, &size, &cost);
+    *out = (elman_memory){
+        .weights = el_network_weights_bytes(&lm->net),
+        .packed = el_network_packed_bytes(&lm->net),
+        .gradient = (int64_t)el_block_bytes(l->grad),
+        .optimizer = el_optimizer_bytes(lm->net.context, &l->desc.optimizer,
+                                        lm->net.views.total),
+        .kept = (int64_t)(el_block_bytes(l->first) + el_block_bytes(l->begun) +
+                          el_block_bytes(l->now)),
+        .tape = cost.bytes + el_lm_state_bytes(lm, 1),
+        .outside = cost.outside,
+        .tokens = (int64_t)(el_block_bytes(l->ids) + el_block_bytes(l)),
+        .passes = cost.passes};
 }
 
 void el_learner_begin(elman_learner *l)

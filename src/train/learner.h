@@ -36,6 +36,8 @@ elman_status el_learner_read(elman_learner *learner, const int32_t *ids,
 void el_learner_next(elman_learner *learner, void *logits);
 void el_learner_begin(elman_learner *learner);
 void el_learner_reset(elman_learner *learner);
+/* All but the total. */
+void el_learner_memory(const elman_learner *learner, elman_memory *out);
 elman_status el_learner_eval(elman_learner *learner, elman_text *text,
                              int64_t first, int64_t count, elman_lm_score *out);
 

@@ -2,6 +2,7 @@
 /* test_learner.c - a model that goes on learning foretells as elman_lm_eval
  * does and learns as a loop through the public functions does, however its
  * stream is cut, and can be put back. */
+#include "support/counting.h"
 #include "support/expect.h"
 #include "support/letters.h"
 #include "support/scratch.h"
@@ -449,6 +450,41 @@ static void test_streams(void **state)
     }
 }
 
+/* What it says that it takes is what it asks for, and reading asks for nothing.
+ */
+static void test_memory(void **state)
+{
+    (void)state;
+    draw d = {.stream = 314};
+    for (int k = 0; k < 9; ++k) {
+        elman_lm_desc desc = letters_draw_desc(&d);
+        desc.dtype = dtypes[k % DTYPES];
+        const elman_learner_desc how = draw_learner(&d);
+        counting c = {0};
+        elman_context *context = counting_context(&c);
+        elman_lm *lm = letters_lm(context, &desc, LETTERS);
+        elman_learner *learner;
+        elman_memory m = ELMAN_MEMORY;
+        trying("memory, %s", letters_name(&desc));
+        const long long before = c.bytes;
+        must(elman_learner_create(lm, &how, &learner));
+        const long long taken = c.bytes - before;
+        elman_learner_memory(learner, &m);
+        const int64_t said = m.total - m.weights - m.packed;
+        assert_true(m.weights >= bytes_of(lm) && m.gradient >= bytes_of(lm));
+        assert_true(taken <= said && said - taken < 4096);
+        const long long asked = c.asked;
+        must(elman_learner_read(learner, stream(), COUNT, NULL));
+        elman_learner_reset(learner);
+        assert_int_equal(c.asked, asked);
+        elman_learner_destroy(&learner);
+        elman_lm_destroy(&lm);
+        elman_context_destroy(&context);
+        assert_int_equal(c.live, 0);
+        scratch_free(NULL);
+    }
+}
+
 /* ---- What goes wrong -----------------------------------------------------*/
 
 static void test_nonfinite(void **state)
@@ -544,7 +580,7 @@ int main(void)
         cmocka_unit_test(test_pull),    cmocka_unit_test(test_far),
         cmocka_unit_test(test_learns),  cmocka_unit_test(test_next),
         cmocka_unit_test(test_streams), cmocka_unit_test(test_nonfinite),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_memory),  cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
