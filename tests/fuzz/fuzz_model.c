@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* fuzz_model.c - any bytes as a model file or a checkpoint: what is taken runs,
- * and what a checkpoint asks for is trained on with.
+/* fuzz_model.c - any bytes as the file of a language model, of a network or of
+ * a checkpoint: what is taken runs, in whatever dtype, and what a checkpoint
+ * asks for is trained on with.
  *
  * The first 8 bytes are not the header's length here: see fuzz_header_length.
  * A checksum is put right before anything reads it, so that changes get
  * through.  The inputs that all begin from are written by the library, one
- * model and one checkpoint of every kind. */
+ * model and one checkpoint of every kind, and networks alone. */
 #ifndef _XOPEN_SOURCE
 #define _XOPEN_SOURCE 700 /* mkdtemp */
 #endif
@@ -13,6 +14,7 @@
 #include "../../src/io/file.h"
 #include "../../src/io/safetensors.h"
 #include "../../src/model/lm_file.h"
+#include "../../src/model/model_file.h"
 #include "standalone.h"
 
 #include <inttypes.h>
@@ -107,20 +109,77 @@ static void run_model(const elman_lm *lm)
     free(logits);
 }
 
-/* As elman_lm_load, from memory. */
+/* A header does not make us allocate what the file cannot fill. */
+static void check_loaded(elman_status s, bool loaded, size_t size)
+{
+    FUZZ_CHECK(s == ELMAN_OK || s == ELMAN_EFORMAT);
+    FUZZ_CHECK((s == ELMAN_OK) == loaded);
+    FUZZ_CHECK(most <= 1024 * size);
+}
+
+/* As it is, or for inference in one of the dtypes. */
+static elman_dtype dtype_of(size_t size, bool *infers)
+{
+    static const elman_dtype all[] = {ELMAN_DTYPE_OWN, ELMAN_DTYPE_OWN,
+                                      ELMAN_F32,       ELMAN_F64,
+                                      ELMAN_BF16,      ELMAN_INT8};
+    const size_t which = size % (sizeof all / sizeof *all);
+    *infers = which > 0;
+    return all[which];
+}
+
+/* As elman_lm_load and elman_lm_load_inference, from memory. */
 static void load_model(const elman_tensors *file, size_t size)
 {
     elman_lm *lm = NULL;
+    bool infers;
+    const elman_dtype dtype = dtype_of(size, &infers);
     most = 0;
     const elman_status s =
-        el_lm_from_tensors(context, file, "fuzz", false, ELMAN_DTYPE_OWN, &lm);
-    FUZZ_CHECK(s == ELMAN_OK || s == ELMAN_EFORMAT);
-    FUZZ_CHECK((s == ELMAN_OK) == (lm != NULL));
-    /* A header does not make us allocate what the file cannot fill. */
-    FUZZ_CHECK(most <= 1024 * size);
+        el_lm_from_tensors(context, file, "fuzz", infers, dtype, &lm);
+    check_loaded(s, lm != NULL, size);
     if (lm)
         run_model(lm);
     elman_lm_destroy(&lm);
+}
+
+static void run_network(const elman_network *n)
+{
+    elman_network_tape *tape;
+    elman_network_desc d = ELMAN_NETWORK_DESC;
+    elman_network_describe(n, &d);
+    const int64_t width = elman_network_width(n);
+    const int32_t ids[2 * ROWS] = {0, (int32_t)d.vocab - 1};
+    elman_sequences q = ELMAN_SEQUENCES;
+    void *const x =
+        calloc((size_t)(2 * ROWS * d.rnn.input) + 1, sizeof(double));
+    void *const y = calloc((size_t)(2 * ROWS * width), sizeof(double));
+    FUZZ_CHECK(x && y);
+    q.steps = 2;
+    q.batch = ROWS;
+    q.x = d.embed > 0 || d.rnn.input == 0 ? NULL : x;
+    q.ids = d.embed > 0 ? ids : NULL;
+    q.y = y;
+    FUZZ_CHECK(!elman_network_tape_create(n, 2, ROWS, &tape));
+    FUZZ_CHECK(!elman_network_run(n, tape, &q));
+    elman_network_tape_destroy(&tape);
+    free(x);
+    free(y);
+}
+
+/* As elman_network_load and elman_network_load_inference. */
+static void load_network(const elman_tensors *file, size_t size)
+{
+    elman_network *n = NULL;
+    bool infers;
+    const elman_dtype dtype = dtype_of(size, &infers);
+    most = 0;
+    const elman_status s =
+        el_network_from_tensors(context, file, "fuzz", infers, dtype, &n);
+    check_loaded(s, n != NULL, size);
+    if (n)
+        run_network(n);
+    elman_network_destroy(&n);
 }
 
 /* Goes on from a checkpoint with the options that it has. */
@@ -181,6 +240,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(copy, bytes, size);
     if (el_tensors_parse(context, "fuzz", bytes, size, &file) == ELMAN_OK) {
         load_model(file, size);
+        load_network(file, size);
         if (el_tensors_find(file, "trainer.integers"))
             resume(copy, size);
         el_tensors_free(file);
@@ -231,6 +291,32 @@ static void make_bytes(const elman_lm *lm)
     keep_seed();
     unlink(file_path);
     elman_lm_destroy(&bytes);
+}
+
+/* A network alone, with and without what may be around it. */
+static void make_networks(void)
+{
+    static const elman_dtype dtypes[] = {ELMAN_F32, ELMAN_F64, ELMAN_BF16,
+                                         ELMAN_INT8};
+    for (int i = 0; i < 4; ++i) {
+        elman_network_desc desc = ELMAN_NETWORK_DESC;
+        elman_network *n;
+        desc.rnn.cell = i % 2 ? ELMAN_CELL_LSTM : ELMAN_CELL_GRU;
+        desc.rnn.proj = i == 1 ? 1 : 0;
+        desc.rnn.bidirectional = i == 2;
+        desc.rnn.dtype = dtypes[i];
+        desc.rnn.hidden = 2;
+        desc.rnn.input = 2;
+        desc.vocab = i > 1 ? 3 : 0;
+        desc.embed = i > 1 ? 2 : 0;
+        desc.outputs = i > 0 ? 3 : 0;
+        desc.decode = (elman_decode)(i % 3);
+        FUZZ_CHECK(!elman_network_create(context, &desc, &n));
+        FUZZ_CHECK(!elman_network_save(n, file_path));
+        keep_seed();
+        unlink(file_path);
+        elman_network_destroy(&n);
+    }
 }
 
 /* A model, the same of weights of a byte, and a checkpoint of a run that went
@@ -319,14 +405,18 @@ static void make_seeds(void)
     begin();
     for (size_t i = 0; i < sizeof recipes / sizeof *recipes; ++i)
         make_pair(&recipes[i]);
+    make_networks();
 }
 
 /* ---- Changes of one word of the metadata ---------------------------------*/
 
 static const char *const keys[] = {
-    "cell",       "activation", "hidden_size", "num_layers", "embedding_size",
-    "proj_size",  "reset",      "tied",        "level",      "context_size",
-    "vocabulary", "training",   "normalize",   "format"};
+    "cell",           "activation",   "hidden_size",   "num_layers",
+    "embedding_size", "proj_size",    "reset",         "tied",
+    "level",          "context_size", "vocabulary",    "training",
+    "normalize",      "format",       "products",      "input_size",
+    "vocab_size",     "output_size",  "bidirectional", "bias",
+    "decoder_bias",   "decode",       "kind"};
 static const char *const values[] = {"elman",
                                      "none",
                                      "lstm",
@@ -335,6 +425,11 @@ static const char *const values[] = {"elman",
                                      "relu",
                                      "after",
                                      "before",
+                                     "last",
+                                     "final",
+                                     "bf16",
+                                     "recurrent",
+                                     "language-model",
                                      "yes",
                                      "no",
                                      "byte",
