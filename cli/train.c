@@ -8,6 +8,7 @@
 #include "ranks.h"
 #include "recipe.h"
 #include "runlog.h"
+#include "texts.h"
 
 #include <errno.h>
 #include <math.h>
@@ -21,14 +22,13 @@ typedef struct run {
     char **argv; /* as typed, for the command that goes on */
     recipe recipe;
     arguments args;
-    const char **texts; /* paths to open */
-    char *checkpoint;   /* where a checkpoint goes, asked for or not */
-    elman_ranks ranks;  /* rank 0 alone writes, and speaks */
+    char *checkpoint;  /* where a checkpoint goes, asked for or not */
+    elman_ranks ranks; /* rank 0 alone writes, and speaks */
 
     elman_context *context;
     elman_vocab *vocab; /* the checkpoint's; NULL for a new run */
     elman_lm *from;     /* the model of --from, until the trainer has it */
-    elman_text *text, *valid;
+    texts texts;
     elman_trainer *trainer;
     runlog log;
     progress progress;
@@ -86,136 +86,6 @@ static int name_checkpoint(run *r)
     return DONE;
 }
 
-/* ---- Texts ---------------------------------------------------------------*/
-
-static int open_text(run *r, const char *const *paths, int count,
-                     const elman_vocab *vocab, elman_text **out)
-{
-    const recipe *c = &r->recipe;
-    elman_text_desc desc = ELMAN_TEXT_DESC;
-
-    desc.paths = paths;
-    desc.path_count = count;
-    desc.level = (elman_level)c->level;
-    desc.normalize = (elman_normalize)c->normalize;
-    desc.vocab = vocab;
-    desc.min_count = c->min_count;
-    desc.vocab_size = c->vocab_size;
-    if (paths == r->texts) {
-        desc.max_tokens = c->max_tokens;
-        desc.held_out = c->valid_fraction;
-    }
-    desc.progress = progress_read;
-    desc.progress_user = &r->progress;
-    progress_reading(&r->progress, c->quiet || r->ranks.rank > 0);
-    const elman_status status = elman_text_open(r->context, &desc, out);
-    progress_end(&r->progress);
-    return status == ELMAN_OK ? DONE : complain_library();
-}
-
-/* What the texts are opened with; NULL: a vocabulary is made of them. */
-static const elman_vocab *known_vocab(const run *r)
-{
-    return r->from != NULL ? elman_lm_vocab(r->from) : r->vocab;
-}
-
-static int open_texts(run *r)
-{
-    const char *valid = r->recipe.valid;
-    const int count = r->args.operand_count;
-
-    r->texts = malloc((size_t)count * sizeof *r->texts);
-    if (r->texts == NULL)
-        return complain("memory ran out");
-    for (int i = 0; i < count; i++) {
-        r->texts[i] = input_path(r->args.operands[i]);
-        if (r->texts[i] == NULL)
-            return FAILED;
-    }
-    if (open_text(r, r->texts, count, known_vocab(r), &r->text) != DONE)
-        return FAILED;
-    if (valid == NULL)
-        return DONE;
-    valid = input_path(valid);
-    if (valid == NULL)
-        return FAILED;
-    return open_text(r, &valid, 1, elman_text_vocab(r->text), &r->valid);
-}
-
-static int same_vocab(const elman_vocab *a, const elman_vocab *b)
-{
-    const int64_t size = elman_vocab_size(a);
-    int same = size == elman_vocab_size(b);
-
-    for (int32_t i = 0; same && i < size; i++) {
-        size_t m, n;
-        const char *x = elman_vocab_token(a, i, &m);
-        const char *y = elman_vocab_token(b, i, &n);
-        same = m == n && memcmp(x, y, m) == 0;
-    }
-    return same;
-}
-
-/* A checkpoint holds a vocabulary, not the options that made it; where those
- * are given again they must make the same one. */
-static int check_vocab(run *r)
-{
-    const grammar *g = &recipe_grammar;
-    elman_text *again = NULL;
-    int status;
-
-    if (r->vocab == NULL || (!option_given(g, &r->args, "min-count") &&
-                             !option_given(g, &r->args, "vocab-size")))
-        return DONE;
-    status = open_text(r, r->texts, r->args.operand_count, NULL, &again);
-    if (status == DONE && !same_vocab(r->vocab, elman_text_vocab(again)))
-        status = complain("%s: has another vocabulary than the text with "
-                          "--min-count %lld --vocab-size %lld",
-                          r->recipe.resume, (long long)r->recipe.min_count,
-                          (long long)r->recipe.vocab_size);
-    elman_text_close(&again);
-    return status;
-}
-
-/* What of the text a model does not know. */
-static int judge_text(const run *r)
-{
-    const int64_t unknown = elman_text_unknown(r->text);
-    const int64_t tokens = elman_text_tokens(r->text);
-
-    if (unknown == tokens)
-        return complain("%s: not one of its tokens is in the vocabulary of %s",
-                        r->args.operands[0], r->recipe.from);
-    if (unknown > 0 && !r->recipe.quiet)
-        fprintf(stderr,
-                "%s of %s tokens are not in the model's vocabulary, and count "
-                "as <unk>\n",
-                grouped(unknown).text, grouped(tokens).text);
-    return DONE;
-}
-
-/* What a vocabulary cannot be good for, and what it may be bad at. */
-static int judge_vocab(const run *r)
-{
-    const elman_vocab *vocab = elman_text_vocab(r->text);
-
-    if (r->from != NULL)
-        return judge_text(r);
-    if (elman_vocab_level(vocab) == ELMAN_BYTE || r->vocab != NULL)
-        return DONE;
-    if (elman_vocab_size(vocab) < 2)
-        return complain("%s: every token would be <unk> (a smaller --min-count "
-                        "or a larger --vocab-size keeps some)",
-                        r->args.operands[0]);
-    if (elman_vocab_level(vocab) == ELMAN_WORD &&
-        elman_vocab_frequency(vocab, 0) == 0 && !r->recipe.quiet)
-        fprintf(stderr,
-                "every word has a place in the vocabulary, so that the model "
-                "never meets <unk> and will not know what to make of unknown "
-                "words (--min-count 2 mends that)\n");
-    return DONE;
-}
-
 /* ---- The trainer ---------------------------------------------------------*/
 
 /* Reads what the checkpoint says, before anything is opened. */
@@ -240,9 +110,28 @@ static int adopt(run *r)
     return recipe_adopt(&r->recipe, &r->args, file, r->from);
 }
 
+static int open_texts(run *r)
+{
+    texts *t = &r->texts;
+
+    t->context = r->context;
+    t->recipe = &r->recipe;
+    t->args = &r->args;
+    t->progress = &r->progress;
+    t->silent = r->recipe.quiet || r->ranks.rank > 0;
+    const int status =
+        texts_open(t, r->from != NULL ? elman_lm_vocab(r->from) : r->vocab);
+    if (status != DONE)
+        return status;
+    if (r->from != NULL)
+        return texts_judge_known(t);
+    return r->vocab != NULL ? texts_check_vocab(t, r->vocab)
+                            : texts_judge_vocab(t);
+}
+
 static int start(run *r, const elman_train_desc *desc)
 {
-    if (elman_trainer_create(r->context, desc, r->text, r->valid,
+    if (elman_trainer_create(r->context, desc, r->texts.text, r->texts.valid,
                              &r->trainer) != ELMAN_OK)
         return complain_library();
     return DONE;
@@ -253,8 +142,8 @@ static int go_on(run *r, const elman_train_desc *desc)
     const char *file = r->recipe.resume;
     char used[4096];
 
-    if (elman_trainer_resume(r->context, desc, r->text, r->valid, file,
-                             &r->trainer, used, sizeof used,
+    if (elman_trainer_resume(r->context, desc, r->texts.text, r->texts.valid,
+                             file, &r->trainer, used, sizeof used,
                              &r->mark) != ELMAN_OK)
         return complain_library();
     if (strcmp(used, file) != 0)
@@ -515,12 +404,10 @@ static void finish(run *r)
     keeper_close(&r->keeper);
     runlog_close(&r->log);
     elman_trainer_destroy(&r->trainer);
-    elman_text_close(&r->valid);
-    elman_text_close(&r->text);
+    texts_close(&r->texts);
     elman_vocab_destroy(&r->vocab);
     elman_lm_destroy(&r->from);
     elman_context_destroy(&r->context);
-    free(r->texts);
     free(r->checkpoint);
     arguments_free(&r->args);
 }
@@ -580,10 +467,6 @@ static int prepare(run *r)
     status = ranks_agree(&r->ranks, status);
     if (status == DONE)
         status = open_texts(r);
-    if (status == DONE)
-        status = judge_vocab(r);
-    if (status == DONE)
-        status = check_vocab(r);
     status = ranks_agree(&r->ranks, status);
     if (status == DONE)
         status = make_trainer(r);
