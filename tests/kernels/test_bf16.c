@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* test_bf16.c - every body of the products of bfloat16 gives the reference's
  * bits, and touches nothing that is not its own; the reference is what Intel's
- * manual says of TDPBF16PS.  AMX's body runs on tiles that are arrays, so that
- * its way through a product is tested on machines without AMX, and on its own
- * tiles where there are some. */
+ * manual says of TDPBF16PS.  AMX's body runs on its own
+ * tiles where there are some; on machines without AMX both its source and what
+ * the compiler made of it run on tiles that are arrays. */
 #include "base/cpu.h"
 #include "kernels/bf16.h"
+#include "support/amx_trap.h"
 #include "support/draw.h"
 #include "support/fence.h"
 
@@ -110,6 +111,47 @@ void tile_dot(int c, int a, int b)
     dot_flushed(c, a, b);
     _mm_setcsr(mode);
 }
+
+static void tiles_configure(const void *config)
+{
+    tile_config c;
+    memcpy(&c, config, sizeof c);
+    tiles_begin(&c);
+}
+
+/* AMX's instructions, done by the above. */
+static bool trap(void)
+{
+    return amx_trap(&(amx_tiles){.begin = tiles_configure,
+                                 .end = tiles_end,
+                                 .zero = tile_zero,
+                                 .load = tile_load,
+                                 .store = tile_store,
+                                 .dot = tile_dot});
+}
+
+/* What runs the tests takes the signal for every one of them. */
+static el_kernels compiled;
+
+static void trapped_gemm(const el_gemm *g)
+{
+    trap();
+    compiled.gemm(g);
+}
+
+static void trapped_outer(const el_outer *o)
+{
+    trap();
+    compiled.outer(o);
+}
+
+static void kernels_trapped(el_kernels *table)
+{
+    el_kernels_bf16_amx(table);
+    compiled = *table;
+    table->gemm = trapped_gemm;
+    table->outer = trapped_outer;
+}
 #endif
 
 /* ---- Bodies ---------------------------------------------------------------*/
@@ -157,6 +199,8 @@ static int begin_tests(void **state)
             have("dot", EL_LEVEL_AVX512, el_kernels_bf16_dot_avx512);
         if (el_cpu_amx())
             have("amx", EL_LEVEL_AVX512, el_kernels_bf16_amx);
+        else if (el_cpu_bf16() && trap())
+            have("amx, trapped", EL_LEVEL_AVX512, kernels_trapped);
     }
 #endif
     print_message("\n");
@@ -166,6 +210,7 @@ static int begin_tests(void **state)
 static int end_tests(void **state)
 {
     (void)state;
+    print_message("%ld instructions of AMX were trapped\n", amx_trapped());
     for (int i = 0; i < FENCES; ++i)
         fence_destroy(&fences[i]);
     return 0;
