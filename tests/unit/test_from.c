@@ -291,7 +291,7 @@ static void test_history(void **state)
     expect_history(lm, ", \"runs\": 2, \"from\": {\"updates\": 2, ");
     const size_t size = strlen(elman_lm_history(lm));
     for (int i = 3; i <= 12; ++i) {
-        char runs[32];
+        char runs[64];
         lm = gone_on(lm);
         snprintf(runs, sizeof runs, ", \"runs\": %d, \"from\": {", i);
         expect_history(lm, runs);
