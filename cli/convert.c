@@ -77,39 +77,45 @@ static const grammar convert_grammar = {
 
 /* ---- Readers and writers -------------------------------------------------*/
 
-static int read_safetensors(conversion *c)
-{
-    elman_tensors *file = NULL;
-    elman_status s = elman_tensors_read(c->context, c->from, &file);
-    int status = DONE;
-
-    if (s != ELMAN_OK)
-        return complain_library();
-    const elman_kind kind = elman_tensors_kind(file);
-    if (kind == ELMAN_KIND_TENSORS)
-        status = map_tensors(c, file);
-    else if (c->options.decode != 0)
-        status = complain("%s: it is a model, which says by itself what it "
-                          "gives (--decode is of tensors by name)",
-                          c->from);
-    else if (kind == ELMAN_KIND_LM)
-        s = elman_lm_load(c->context, c->from, &c->lm);
-    else
-        s = elman_network_load(c->context, c->from, &c->network);
-    elman_tensors_destroy(&file);
-    return s != ELMAN_OK ? complain_library() : status;
-}
-
-static int read_torch(conversion *c)
+/* Makes a network of the tensors that are read so. */
+static int read_named(conversion *c,
+                      elman_status (*read)(elman_context *, const char *,
+                                           elman_tensors **))
 {
     elman_tensors *file = NULL;
     int status;
 
-    if (elman_tensors_read_torch(c->context, c->from, &file) != ELMAN_OK)
+    if (read(c->context, c->from, &file) != ELMAN_OK)
         return complain_library();
     status = map_tensors(c, file);
     elman_tensors_destroy(&file);
     return status;
+}
+
+static int read_safetensors(conversion *c)
+{
+    elman_tensors *file = NULL;
+
+    if (elman_tensors_peek(c->context, c->from, &file) != ELMAN_OK)
+        return complain_library();
+    const elman_kind kind = elman_tensors_kind(file);
+    elman_tensors_destroy(&file);
+    if (kind == ELMAN_KIND_TENSORS)
+        return read_named(c, elman_tensors_read);
+    if (c->options.decode != 0)
+        return complain("%s: it is a model, which says by itself what it "
+                        "gives (--decode is of tensors by name)",
+                        c->from);
+    const elman_status s =
+        kind == ELMAN_KIND_LM
+            ? elman_lm_load(c->context, c->from, &c->lm)
+            : elman_network_load(c->context, c->from, &c->network);
+    return s == ELMAN_OK ? DONE : complain_library();
+}
+
+static int read_torch(conversion *c)
+{
+    return read_named(c, elman_tensors_read_torch);
 }
 
 /* A format is a row: its suffix, and what reads and writes it (NULL: nothing

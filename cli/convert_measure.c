@@ -2,6 +2,7 @@
 /* convert_measure.c - what weights of fewer bits cost, measured on the data
  * that the user names. */
 #include "convert.h"
+#include "dtype.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -66,28 +67,6 @@ typedef struct sample {
     int32_t *ids;
 } sample;
 
-static double number_at(const elman_tensor *t, int64_t i)
-{
-    switch (t->dtype) {
-    case ELMAN_F32:
-        return (double)((const float *)t->data)[i];
-    case ELMAN_F64:
-        return ((const double *)t->data)[i];
-    case ELMAN_I64:
-        return (double)((const int64_t *)t->data)[i];
-    case ELMAN_I32:
-        return ((const int32_t *)t->data)[i];
-    case ELMAN_U8:
-        return ((const uint8_t *)t->data)[i];
-    case ELMAN_I8:
-        return ((const int8_t *)t->data)[i];
-    case ELMAN_BF16:
-    case ELMAN_INT8:
-        break; /* of models */
-    }
-    return 0;
-}
-
 static int take_sample(const rounded *r, const char *path,
                        const elman_tensor *t, sample *s)
 {
@@ -110,7 +89,7 @@ static int take_sample(const rounded *r, const char *path,
     if (s->x == NULL || s->ids == NULL)
         return complain("memory ran out");
     for (int64_t i = 0; i < t->count; i++) {
-        const double value = number_at(t, i);
+        const double value = dtype_number_at(t, i);
         if (!each && !(value >= 0 && value < (double)d.vocab))
             return complain("%s: token %lld is %g (0 to %lld)", path,
                             (long long)i, value, (long long)d.vocab - 1);

@@ -46,6 +46,29 @@ void dtype_cast(const void *from, elman_dtype from_type, void *to,
             ((float *)to)[i] = (float)((const double *)from)[i];
 }
 
+double dtype_number_at(const elman_tensor *t, int64_t i)
+{
+    switch (t->dtype) {
+    case ELMAN_F32:
+    case ELMAN_BF16:
+    case ELMAN_INT8: /* as in memory */
+        return (double)((const float *)t->data)[i];
+    case ELMAN_F64:
+        return ((const double *)t->data)[i];
+    case ELMAN_I64:
+        return (double)((const int64_t *)t->data)[i];
+    case ELMAN_I32:
+        return ((const int32_t *)t->data)[i];
+    case ELMAN_U8:
+        return ((const uint8_t *)t->data)[i];
+    case ELMAN_I8:
+        return ((const int8_t *)t->data)[i];
+    case ELMAN_DTYPE_OWN:
+        break;
+    }
+    return 0;
+}
+
 static int remake_lm(elman_dtype dtype, elman_lm **lm)
 {
     elman_lm_desc desc = ELMAN_LM_DESC;

@@ -19,6 +19,8 @@ elman_dtype dtype_stored(elman_dtype dtype);
 /* Numbers of one dtype as those of another. */
 void dtype_cast(const void *from, elman_dtype from_type, void *to,
                 elman_dtype to_type, int64_t count);
+/* Element i of a file's tensor. */
+double dtype_number_at(const elman_tensor *tensor, int64_t i);
 /* Makes a model of this dtype of the one that is not NULL, with its weights;
  * nothing is done where it is of that dtype.  FAILED with the sentence
  * written, and the model as it was. */

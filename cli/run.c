@@ -206,32 +206,10 @@ int run_whole(const model *m, sequences *q)
 
 /* ---- Numbers --------------------------------------------------------------*/
 
-static double number_at(const elman_tensor *t, int64_t i)
-{
-    switch (t->dtype) {
-    case ELMAN_F32:
-    case ELMAN_BF16:
-        return (double)((const float *)t->data)[i];
-    case ELMAN_F64:
-        return ((const double *)t->data)[i];
-    case ELMAN_I64:
-        return (double)((const int64_t *)t->data)[i];
-    case ELMAN_I32:
-        return ((const int32_t *)t->data)[i];
-    case ELMAN_U8:
-        return ((const uint8_t *)t->data)[i];
-    case ELMAN_I8:
-        return ((const int8_t *)t->data)[i];
-    case ELMAN_INT8:
-        break; /* of models */
-    }
-    return 0;
-}
-
 static int64_t integer_at(const elman_tensor *t, int64_t i)
 {
     return t->dtype == ELMAN_I64 ? ((const int64_t *)t->data)[i]
-                                 : (int64_t)number_at(t, i);
+                                 : (int64_t)dtype_number_at(t, i);
 }
 
 static int is_integers(const elman_tensor *t)
@@ -336,7 +314,7 @@ static int take_numbers(const model *m, const elman_tensor *t, sequences *q)
     if (q->x == NULL)
         return FAILED;
     for (int64_t i = 0; i < t->count; i++)
-        put_number(m, q->x, i, number_at(t, i));
+        put_number(m, q->x, i, dtype_number_at(t, i));
     return DONE;
 }
 

@@ -163,9 +163,9 @@ typedef enum elman_dtype {
     ELMAN_INT8 = 6, /* of networks that only infer: numbers are float, and
                      * weights integers of a byte times a float for each row */
     ELMAN_I8 = 7,   /* in files only */
+    ELMAN_DTYPE_OWN = -1, /* of no network: what the file says, to
+                           * elman_lm_load_inference and its like */
 } elman_dtype;
-/* For elman_lm_load_inference and elman_network_load_inference: the file's. */
-#define ELMAN_DTYPE_OWN ((elman_dtype)-1)
 
 /* Bytes of one element; 0 for no dtype. */
 ELMAN_API size_t elman_dtype_size(elman_dtype dtype);
@@ -947,7 +947,7 @@ ELMAN_API elman_status elman_network_save(const elman_network *network,
                                           const char *path);
 /* The same to compute in dtype, whatever the file is of.  Of ELMAN_BF16, too,
  * it has its weights once then, rounded, and no others: such a network cannot
- * be saved or converted (ELMAN_EUNSUPPORTED). */
+ * be saved, converted or written as ONNX (ELMAN_EUNSUPPORTED). */
 ELMAN_API elman_status elman_network_load_inference(elman_context *context,
                                                     const char *path,
                                                     elman_dtype dtype,

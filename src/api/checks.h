@@ -13,8 +13,9 @@
 elman_status el_check_optimizer(const elman_optimizer_desc *d);
 /* These set what is 0 and means something else. */
 elman_status el_check_lm_desc(elman_lm_desc *d);
-/* Whether its weights are there as they are, and not only rounded. */
-elman_status el_check_exact(const elman_lm_desc *d);
+/* Whether its weights, a language model's too, are there as they are, and not
+ * only rounded. */
+elman_status el_check_exact(const elman_network *network);
 /* What a file is to be loaded as. */
 elman_status el_check_loaded(elman_dtype dtype);
 /* Whether such a model trains. */

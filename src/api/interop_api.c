@@ -25,9 +25,10 @@ elman_status elman_onnx_write(const elman_lm *lm, const elman_network *network,
     EL_REQUIRE(desc && path, "desc or path is NULL");
     elman_onnx_desc d = ELMAN_ONNX_DESC;
     elman_status s = el_take_desc(&d, sizeof d, desc, "elman_onnx_desc");
-    if (!s && lm)
-        s = el_check_exact(&lm->desc);
-    return s ? s : el_onnx_write(lm, lm ? &lm->net : network, &d, path);
+    const elman_network *const n = lm ? &lm->net : network;
+    if (!s)
+        s = el_check_exact(n);
+    return s ? s : el_onnx_write(lm, n, &d, path);
 }
 
 elman_status elman_onnx_read(elman_context *context, const char *path,

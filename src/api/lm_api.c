@@ -36,15 +36,6 @@ elman_status el_check_trains(const elman_lm_desc *d)
     return ELMAN_OK;
 }
 
-elman_status el_check_exact(const elman_lm_desc *d)
-{
-    return d->inference_only && d->dtype == ELMAN_BF16
-               ? el_fail(ELMAN_EUNSUPPORTED,
-                         "the model is for inference only, and has its "
-                         "weights rounded to bfloat16 (load it without that)")
-               : ELMAN_OK;
-}
-
 elman_status el_check_lm_desc(elman_lm_desc *d)
 {
     EL_REQUIRE(d->cell >= ELMAN_CELL_ELMAN && d->cell <= ELMAN_CELL_GRU,
@@ -135,7 +126,7 @@ elman_status elman_lm_load_inference(elman_context *context, const char *path,
 elman_status elman_lm_save(const elman_lm *lm, const char *path)
 {
     EL_REQUIRE(lm && path, "lm or path is NULL");
-    elman_status s = el_check_exact(&lm->desc);
+    elman_status s = el_check_exact(&lm->net);
     if (!s)
         EL_COMPUTE(s = el_lm_write(lm, NULL, NULL, 0, path, 0));
     return s;
@@ -151,7 +142,7 @@ elman_status elman_lm_convert(const elman_lm *lm, elman_dtype dtype,
     d.dtype = dtype;
     elman_status s = el_check_lm_desc(&d);
     if (!s && dtype != lm->desc.dtype)
-        s = el_check_exact(&lm->desc);
+        s = el_check_exact(&lm->net);
     if (!s)
         EL_COMPUTE(s = el_lm_copy(lm, dtype, out));
     return s;

@@ -105,19 +105,20 @@ elman_status elman_network_load_inference(elman_context *context,
     return load(context, path, true, dtype, out);
 }
 
-static elman_status check_exact(const elman_network *network)
+elman_status el_check_exact(const elman_network *network)
 {
-    return network->rounded
+    return el_network_rounded(network)
                ? el_fail(ELMAN_EUNSUPPORTED,
-                         "the network has its weights rounded to bfloat16, and "
-                         "no others (elman_network_load has them whole)")
+                         "the model was made for inference alone, and has its "
+                         "weights rounded to bfloat16 (elman_lm_load and "
+                         "elman_network_load have them whole)")
                : ELMAN_OK;
 }
 
 elman_status elman_network_save(const elman_network *network, const char *path)
 {
     EL_REQUIRE(network && path, "network or path is NULL");
-    elman_status s = check_exact(network);
+    elman_status s = el_check_exact(network);
     if (!s)
         EL_COMPUTE(s = el_network_write(network, path));
     return s;
@@ -133,7 +134,7 @@ elman_status elman_network_convert(const elman_network *network,
     d.rnn.dtype = dtype;
     elman_status s = el_check_rnn_desc(&d.rnn);
     if (!s)
-        s = check_exact(network);
+        s = el_check_exact(network);
     if (!s)
         EL_COMPUTE(s = el_network_copy(network, dtype, out));
     return s;

@@ -133,7 +133,7 @@ static elman_status check_from(const elman_train_desc *d,
     EL_REQUIRE(from->desc.dtype != ELMAN_INT8,
                "the model to go on from is of ELMAN_INT8 (weights of a byte do "
                "not train; elman_lm_convert makes floats of them)");
-    const elman_status s = el_check_exact(&from->desc);
+    const elman_status s = el_check_exact(&from->net);
     if (s)
         return s;
     const el_lm_difference other = el_lm_differs(&from->desc, &d->model);

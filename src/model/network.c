@@ -210,7 +210,6 @@ elman_status el_network_create(const elman_context *context,
         return ELMAN_ENOMEM;
     n->context = context;
     n->desc = *desc;
-    n->rounded = rounded && d->dtype == ELMAN_BF16;
     if (desc->decode == ELMAN_DECODE_FINAL && !d->bidirectional)
         n->desc.decode = ELMAN_DECODE_LAST;
     const elman_status s = el_network_build(n, &parts);

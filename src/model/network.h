@@ -19,7 +19,6 @@ struct elman_network {
     int64_t width; /* of what a step gives: O, or S*P without a decoder */
     el_stack stack;
     el_decoder decoder; /* its context is NULL where there is none */
-    bool rounded;       /* its weights are those of bfloat16, and no others */
     el_compact compact; /* where weights lie once; its context is NULL where
                          * they lie flat, beside their packed copies */
     void *weights;      /* the flat block; of a compact one only while it is
@@ -39,6 +38,12 @@ typedef struct el_network_parts {
 elman_status el_network_build(elman_network *network,
                               const el_network_parts *parts);
 void el_network_clear(elman_network *network);
+/* Whether its weights are what bfloat16 makes of them, and there are no others.
+ */
+static inline bool el_network_rounded(const elman_network *n)
+{
+    return n->compact.context && n->k->dtype == ELMAN_BF16;
+}
 /* What the weights, and what the packed copies of them take. */
 int64_t el_network_weights_bytes(const elman_network *network);
 int64_t el_network_packed_bytes(const elman_network *network);

@@ -16,6 +16,8 @@ size_t el_dtype_size(elman_dtype dtype)
     case ELMAN_U8:
     case ELMAN_I8:
         return 1;
+    case ELMAN_DTYPE_OWN:
+        break;
     }
     return 0;
 }

@@ -550,6 +550,9 @@ static void test_loaded(void **state)
         if (to == ELMAN_BF16) {
             must_fail(elman_network_save(loaded, "no"), ELMAN_EUNSUPPORTED,
                       "rounded to bfloat16");
+            elman_onnx_desc onnx = ELMAN_ONNX_DESC;
+            must_fail(elman_onnx_write(NULL, loaded, &onnx, "no"),
+                      ELMAN_EUNSUPPORTED, "rounded to bfloat16");
             must_fail(elman_network_convert(loaded, ELMAN_F32, &no),
                       ELMAN_EUNSUPPORTED, "rounded to bfloat16");
         } else {
